@@ -1,0 +1,1 @@
+"""Rows: readers, columns, splits, cleaning, quality, privacy. Never loads a model."""

@@ -1,0 +1,1 @@
+"""Answers from a bundle: predictor, backends, latency."""

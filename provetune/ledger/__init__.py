@@ -1,0 +1,1 @@
+"""The database: connection, every table, one lineage of migrations. No torch."""

@@ -1,0 +1,1 @@
+"""A trained model as a folder that anyone can load, verify and read."""

@@ -1,0 +1,1 @@
+"""The problem file: syntax, claims, reading with line numbers, drafting. No torch."""

@@ -1,0 +1,168 @@
+"""The problem file's syntax: every field, its type, its default and its documentation.
+
+A field's description here is the help text, the JSON Schema's text and the reference page's text.
+Fields that a method adds to a candidate are defined in the method's own file (`Method.settings`); here they
+are collected unchecked in `Candidate.extra` and checked by `study/resolve.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+AUTO = "auto"
+NAME = re.compile(r"[^\W\d]\w*\Z")
+Auto = Literal["auto"]
+MaskKind = Literal["email", "phone", "id_number", "bank_card"]
+
+
+class Section(BaseModel):
+    """A part of the file. Unknown keys are refused; values are never changed after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Columns(Section):
+    """Which column plays which part. Left out: detected, and shown with the first rows."""
+
+    text: str | list[str] | None = Field(
+        None, description="Column with the text. A list of two is read as a pair, more are joined by a separator."
+    )
+    label: str | list[str] | None = Field(
+        None, description="Column with the label. A list of columns with 0/1 values means several labels a row."
+    )
+    group: str | None = Field(None, description="Column whose rows must not be spread over splits.")
+    time: str | None = Field(None, description="Column with a date or time, for splits that test on the latest rows.")
+    id: str | None = Field(None, description="Column with an identifier, carried through to outcomes.")
+
+
+class Split(Section):
+    """How rows are set aside when no test or validation file is given."""
+
+    test: float = Field(0.2, gt=0, lt=1, description="Share of the rows that is sealed for the test.")
+    validation: float = Field(0.1, gt=0, lt=1, description="Share of the rows used for stopping and selection.")
+    stratify: bool = Field(True, description="Keep each label's share equal in all splits.")
+    group: str | None = Field(None, description="Column whose equal values stay in one split, e.g. customer_id.")
+    time: str | None = Field(None, description="Column with a time: the latest rows become the test.")
+    seed: int = Field(13, ge=0, description="Seed of the split and of every run of the study.")
+
+    @model_validator(mode="after")
+    def _leaves_training_rows(self) -> Split:
+        if self.test + self.validation >= 1:
+            raise ValueError(f"test + validation must be under 1. Got {self.test + self.validation:g} instead.")
+        return self
+
+
+class Data(Section):
+    """Where rows come from and how they are divided."""
+
+    train: str | None = Field(
+        None,
+        description="File with labelled rows: csv, tsv, jsonl, json, parquet, or hub:NAME. Relative to the problem file.",
+    )
+    validation: str | None = Field(None, description="File with validation rows. Left out: split off from train.")
+    test: str | None = Field(None, description="File with test rows. Left out: split off before anything is looked at.")
+    columns: Columns = Field(Columns(), description="Which column plays which part.")
+    split: Split = Field(Split(), description="How rows are set aside when no file is given for a split.")
+    mask: list[MaskKind] = Field([], description="Kinds of personal data replaced by a placeholder in every text.")
+    label_separator: str | None = Field(
+        None, min_length=1, description="Text between labels where one cell holds several, e.g. '|'."
+    )
+    out_of_scope: str | None = Field(None, description="The label that means 'none of these'.")
+    encoding: str | None = Field(None, description="Text encoding of the files. Left out: detected and said.")
+    delimiter: str | None = Field(None, min_length=1, max_length=1, description="Cell separator. Left out: detected.")
+
+
+class Candidate(Section):
+    """One hypothesis about what solves the problem: a backbone, a method and their settings."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    method: str = Field(description="How the backbone is adapted; `provetune methods` lists them.")
+    backbone: str = Field(AUTO, description="Local folder, hub name, catalogue name, or auto.")
+    objective: str | list[str] = Field("plain", description="What is minimised.")
+    epochs: Annotated[float, Field(gt=0)] | Auto = Field(AUTO, description="Passes over the training rows at most.")
+    learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(AUTO, description="Peak learning rate.")
+    batch_tokens: Annotated[int, Field(ge=16)] | Auto = Field(
+        AUTO, description="Tokens in a batch at most, padding included."
+    )
+    batch_rows: Annotated[int, Field(ge=1)] | Auto = Field(AUTO, description="Rows in a batch at most.")
+    max_length: Annotated[int, Field(ge=4)] | Auto = Field(
+        AUTO, description="Tokens a text may have; auto takes the 99th percentile of the training texts."
+    )
+    long_texts: Literal["head", "head_tail", "windows"] | Auto = Field(
+        AUTO, description="Longer texts keep their head, head and tail, or are cut into overlapping windows."
+    )
+    weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(AUTO, description="Decoupled weight decay.")
+    warmup: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        AUTO, description="Share of the steps over which the learning rate rises; it then falls linearly to 0."
+    )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        AUTO, description="Number format of the arithmetic; auto takes bf16 where this machine is fast at it."
+    )
+    accumulate: Annotated[int, Field(ge=1)] = Field(1, description="Batches whose gradients are summed before a step.")
+    clip: Annotated[float, Field(gt=0)] | None = Field(1.0, description="Largest gradient norm; null for no limit.")
+    label_weights: Literal["none", "balanced", "auto"] = Field(
+        AUTO, description="Weight rare labels up; auto does so when the largest label has over 10 times the smallest's rows."
+    )
+    patience: Annotated[int, Field(ge=1)] | Auto = Field(
+        AUTO, description="Evaluations without a better validation score before training stops."
+    )
+    evaluations: Annotated[int, Field(ge=1)] | Auto = Field(
+        AUTO, description="How often the validation rows are scored in all; auto: once an epoch, at least three times."
+    )
+    speedups: bool = Field(
+        True, description="Use the faster optimiser and dropout; false takes the plain ones, slower but textbook."
+    )
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """Fields that the method adds, as written in the file."""
+        return dict(self.__pydantic_extra__ or {})
+
+    @property
+    def objectives(self) -> list[str]:
+        return [self.objective] if isinstance(self.objective, str) else list(self.objective)
+
+
+class StudySection(Section):
+    """How the hypotheses are tested."""
+
+    seeds: int = Field(5, ge=1, le=100, description="Runs of each candidate; claims need at least three.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of every verdict.")
+    keep: Literal["best", "all"] = Field("best", description="Which bundles stay on the disk.")
+    checkpoint_minutes: float = Field(5.0, gt=0, description="Longest time between two checkpoints of a run.")
+    checkpoint_steps: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="Most steps between two checkpoints of a run; left out, only time counts."
+    )
+    trackers: list[Literal["tensorboard", "wandb", "mlflow"]] = Field(
+        [], description="Where events are also sent; each needs its extra installed."
+    )
+    parallel: Annotated[int, Field(ge=1)] | Auto = Field(
+        AUTO, description="Trials at the same time; auto measures what is fastest on this machine."
+    )
+
+
+class Problem(Section):
+    """A problem, the hypotheses about it, and what counts as solved."""
+
+    name: str = Field(min_length=1, max_length=100, description="Name of the problem; names the study's folder.")
+    task: str = Field("classification", description="Kind of problem; see the tasks page.")
+    language: str = Field(AUTO, description="en, zh, … or auto, which looks at the texts.")
+    data: Data = Field(Data(), description="Where rows come from and how they are divided.")
+    accept: dict[str, str] = Field(
+        {}, description="What 'solved' means: metric and level, e.g. macro_f1: '>= 0.90'. A key may have a label: recall:refund."
+    )
+    candidates: dict[str, Candidate] = Field({}, description="Hypotheses by name. A tfidf baseline is always added.")
+    claims: list[str] = Field([], description="Statements to test, e.g. 'full > words + 0.02'.")
+    study: StudySection = Field(StudySection(), description="How the hypotheses are tested.")
+
+    @field_validator("candidates")
+    @classmethod
+    def _names_fit_claims(cls, value: dict[str, Candidate]) -> dict[str, Candidate]:
+        for name in value:
+            if not NAME.match(name):
+                raise ValueError(f"a candidate's name is letters, digits and '_'. Got '{name}' instead.")
+        return value

@@ -1,0 +1,1 @@
+"""The verdict's mathematics, on arrays alone."""

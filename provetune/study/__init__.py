@@ -1,0 +1,1 @@
+"""A study from problem to verdict: resolve, trials, sealed test, report."""
