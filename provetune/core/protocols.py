@@ -175,9 +175,7 @@ class Task(Protocol):
     def head(self, targets: Targets) -> dict[str, Any]:
         """Fields of the transformers config that the head needs, e.g. ``id2label``."""
 
-    def encode(
-        self, examples: pa.Table, tokenizer: Any, settings: EncodeSettings, targets: Targets | None
-    ) -> pa.Table:
+    def encode(self, examples: pa.Table, tokenizer: Any, settings: EncodeSettings, targets: Targets | None) -> pa.Table:
         """Features of the examples: ``row`` (int32), ``input_ids`` (list of int32), ``cut`` (int32, tokens
         lost or moved to another window) and, unless `targets` is None, the task's labels."""
 

@@ -60,7 +60,7 @@ class Data(Section):
 
     train: str | None = Field(
         None,
-        description="File with labelled rows: csv, tsv, jsonl, json, parquet, or hub:NAME. Relative to the problem file.",
+        description="File with labelled rows (csv, tsv, jsonl, json, parquet) beside the problem file, or hub:NAME.",
     )
     validation: str | None = Field(None, description="File with validation rows. Left out: split off from train.")
     test: str | None = Field(None, description="File with test rows. Left out: split off before anything is looked at.")
@@ -105,7 +105,8 @@ class Candidate(Section):
     accumulate: Annotated[int, Field(ge=1)] = Field(1, description="Batches whose gradients are summed before a step.")
     clip: Annotated[float, Field(gt=0)] | None = Field(1.0, description="Largest gradient norm; null for no limit.")
     label_weights: Literal["none", "balanced", "auto"] = Field(
-        AUTO, description="Weight rare labels up; auto does so when the largest label has over 10 times the smallest's rows."
+        AUTO,
+        description="Weight rare labels up; auto does so when the largest label has over 10 times the smallest's rows.",
     )
     patience: Annotated[int, Field(ge=1)] | Auto = Field(
         AUTO, description="Evaluations without a better validation score before training stops."
@@ -153,7 +154,8 @@ class Problem(Section):
     language: str = Field(AUTO, description="en, zh, … or auto, which looks at the texts.")
     data: Data = Field(Data(), description="Where rows come from and how they are divided.")
     accept: dict[str, str] = Field(
-        {}, description="What 'solved' means: metric and level, e.g. macro_f1: '>= 0.90'. A key may have a label: recall:refund."
+        {},
+        description="What 'solved' means: metric and level, e.g. macro_f1: '>= 0.90'. A key may name a label: recall:x.",
     )
     candidates: dict[str, Candidate] = Field({}, description="Hypotheses by name. A tfidf baseline is always added.")
     claims: list[str] = Field([], description="Statements to test, e.g. 'full > words + 0.02'.")
