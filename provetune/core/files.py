@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from provetune.core.errors import EnvironmentFault
+from provetune.core.exchange import exchange
 
 _CHUNK = 1 << 20
 
@@ -49,7 +50,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
                 temporary.replace(target)
             sync_folder(target.parent)
     finally:
-        if temporary.is_dir():
+        if temporary.is_dir() and not temporary.is_symlink():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
@@ -88,7 +89,8 @@ def sha256_file(source: Path) -> str:
 
 def sync_file(path: Path) -> None:
     """Force a file's content to the disk."""
-    with Path(path).open("rb") as stream:
+    mode = "r+b" if os.name == "nt" else "rb"  # Windows syncs only what is open for writing
+    with Path(path).open(mode) as stream:
         os.fsync(stream.fileno())
 
 
@@ -137,10 +139,19 @@ def disk_errors(target: Path) -> Iterator[None]:
 
 
 def _replace_folder(temporary: Path, target: Path) -> None:
+    """Put a folder in a target's place. Where the system can swap the two, the target is there at every moment."""
     if not target.exists():
         temporary.rename(target)
         return
-    retired = target.with_name(f".{target.name}.retired-{os.getpid()}")
-    target.rename(retired)
-    temporary.rename(target)
-    shutil.rmtree(retired, ignore_errors=True)
+    if exchange(temporary, target):
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".retired", dir=target.parent))
+    kept = retired / target.name
+    target.rename(kept)
+    try:
+        temporary.rename(target)
+    except OSError:
+        kept.rename(target)
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)

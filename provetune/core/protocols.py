@@ -249,6 +249,9 @@ class FittedModel(Protocol):
     def logits(self, inputs: Any) -> Array:
         """Scores before normalisation (N, C), of texts or of features (N, D)."""
 
+    def scaled(self, temperature: float) -> FittedModel:
+        """The model with its logits divided by `temperature`."""
+
     def save(self, folder: Path) -> None:
         """Write safetensors and JSON into `folder`."""
 
