@@ -8,29 +8,41 @@ are collected unchecked in `Candidate.extra` and checked by `study/resolve.py`.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-AUTO = "auto"
+AUTO: Final = "auto"
 NAME = re.compile(r"[^\W\d]\w*\Z")
+_NOT_IN_FILE_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|]')
+
 Auto = Literal["auto"]
 MaskKind = Literal["email", "phone", "id_number", "bank_card"]
+
+
+def _fits_claims(name: str) -> str:
+    if not NAME.match(name):
+        raise ValueError(f"must be letters, digits and '_', so that claims can name it. Got '{name}' instead.")
+    return name
+
+
+CandidateName = Annotated[str, AfterValidator(_fits_claims)]
+Names = Annotated[list[str], Field(min_length=1)]
 
 
 class Section(BaseModel):
     """A part of the file. Unknown keys are refused; values are never changed after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Columns(Section):
     """Which column plays which part. Left out: detected, and shown with the first rows."""
 
-    text: str | list[str] | None = Field(
+    text: str | Names | None = Field(
         None, description="Column with the text. A list of two is read as a pair, more are joined by a separator."
     )
-    label: str | list[str] | None = Field(
+    label: str | Names | None = Field(
         None, description="Column with the label. A list of columns with 0/1 values means several labels a row."
     )
     group: str | None = Field(None, description="Column whose rows must not be spread over splits.")
@@ -51,7 +63,9 @@ class Split(Section):
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Split:
         if self.test + self.validation >= 1:
-            raise ValueError(f"test + validation must be under 1. Got {self.test + self.validation:g} instead.")
+            raise ValueError(
+                f"must leave rows for training: test + validation under 1. Got {self.test + self.validation:g} instead."
+            )
         return self
 
 
@@ -74,15 +88,27 @@ class Data(Section):
     encoding: str | None = Field(None, description="Text encoding of the files. Left out: detected and said.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="Cell separator. Left out: detected.")
 
+    @field_validator("encoding")
+    @classmethod
+    def _python_knows_it(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                "a".encode(value)
+            except (LookupError, ValueError):
+                raise ValueError(
+                    f"must be a text encoding such as utf-8, utf-16 or gb18030. Got '{value}' instead."
+                ) from None
+        return value
+
 
 class Candidate(Section):
     """One hypothesis about what solves the problem: a backbone, a method and their settings."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     method: str = Field(description="How the backbone is adapted; `provetune methods` lists them.")
     backbone: str = Field(AUTO, description="Local folder, hub name, catalogue name, or auto.")
-    objective: str | list[str] = Field("plain", description="What is minimised.")
+    objective: str | Names = Field("plain", description="What is minimised.")
     epochs: Annotated[float, Field(gt=0)] | Auto = Field(AUTO, description="Passes over the training rows at most.")
     learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(AUTO, description="Peak learning rate.")
     batch_tokens: Annotated[int, Field(ge=16)] | Auto = Field(
@@ -155,16 +181,20 @@ class Problem(Section):
     data: Data = Field(Data(), description="Where rows come from and how they are divided.")
     accept: dict[str, str] = Field(
         {},
-        description="What 'solved' means: metric and level, e.g. macro_f1: '>= 0.90'. A key may name a label: recall:x.",
+        description="What 'solved' means: metric and level, e.g. macro_f1: '>= 0.90'; recall:x is label x.",
     )
-    candidates: dict[str, Candidate] = Field({}, description="Hypotheses by name. A tfidf baseline is always added.")
+    candidates: dict[CandidateName, Candidate] = Field(
+        {}, description="Hypotheses by name. A tfidf baseline is always added."
+    )
     claims: list[str] = Field([], description="Statements to test, e.g. 'full > words + 0.02'.")
     study: StudySection = Field(StudySection(), description="How the hypotheses are tested.")
 
-    @field_validator("candidates")
+    @field_validator("name")
     @classmethod
-    def _names_fit_claims(cls, value: dict[str, Candidate]) -> dict[str, Candidate]:
-        for name in value:
-            if not NAME.match(name):
-                raise ValueError(f"a candidate's name is letters, digits and '_'. Got '{name}' instead.")
+    def _names_a_folder(cls, value: str) -> str:
+        if value != value.strip() or value.startswith(".") or value.endswith(".") or _NOT_IN_FILE_NAMES.search(value):
+            raise ValueError(
+                "must do as a folder's name: no / \\ : * ? \" < > |, no dot or space at either end. "
+                f"Got {value!r} instead."
+            )
         return value

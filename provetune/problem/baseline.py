@@ -1,0 +1,28 @@
+"""The baseline that is there even when nobody named it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+BASELINE_METHOD = "tfidf"
+
+
+def implied_baseline(candidates: Mapping[str, Any]) -> str | None:
+    """Name of the tf-idf candidate that is added to a problem, or None where one is named already.
+
+    Args:
+        candidates: by name, each a `Candidate` or the mapping written in the file.
+    """
+    for candidate in candidates.values():
+        method = candidate.get("method") if isinstance(candidate, Mapping) else getattr(candidate, "method", None)
+        if method == BASELINE_METHOD:
+            return None
+    free = (name for name in ("words", BASELINE_METHOD, "baseline") if name not in candidates)
+    number = 2
+    fallback = next(free, None)
+    while fallback is None:
+        name = f"baseline_{number}"
+        fallback = name if name not in candidates else None
+        number += 1
+    return fallback

@@ -1,0 +1,191 @@
+"""A first problem file, drafted from what was detected in the data, with the alternatives as comments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from provetune.problem.document import quote
+
+_SHOWN_LABELS = 30
+_SHOWN_COLUMNS = 30
+_LONGEST_COMMENT = 100
+_NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|]')
+_LONGEST_NAME = 60
+
+_HEADER = """\
+# What is to be solved, what may solve it, and how that is tested.
+# `provetune check` looks at the data, `provetune run` trains and tests; `provetune schema` has every field.
+"""
+
+_AFTER_DATA = """\
+# What "solved" means; judged on the sealed test, and again after every step that changes the model.
+# accept:
+#   accuracy: ">= 0.90"
+#   macro_f1: ">= 0.85"
+
+candidates:
+  words: {method: tfidf}                  # words and characters, no language model: the honest baseline
+  head: {backbone: auto, method: head}    # a frozen language model with a trained last layer: fast
+  full: {backbone: auto, method: full}    # every weight trained
+  lora: {backbone: auto, method: lora}    # a few small matrices trained
+  # small_steps: {backbone: auto, method: full, learning_rate: 2e-5, epochs: 5}
+  # lora_wide: {backbone: auto, method: lora, rank: 32}
+  # mine: {backbone: path/to/folder, method: full}    # or a name from `provetune models list`
+
+claims:                            # recorded before the first training step
+  - full > words + 0.02            # better by more than 0.02 in the task's first metric
+  - head >= full - 0.01            # not worse by more than 0.01
+  - lora >= full - 0.01
+  # - lora >= 0.90                 # reaches a level
+  # - full > words [macro_f1]      # in another metric
+
+study:
+  seeds: 5                         # runs of each candidate; claims need at least three
+  confidence: 0.95
+"""
+
+
+def draft_problem(
+    *,
+    train: str,
+    text: str | Sequence[str],
+    label: str | Sequence[str] | None,
+    name: str | None = None,
+    task: str = "classification",
+    language: str = "auto",
+    rows: int | None = None,
+    labels: Mapping[str, int] | None = None,
+    columns: Sequence[str] = (),
+    validation: str | None = None,
+    test: str | None = None,
+    group: str | None = None,
+    time: str | None = None,
+    id_column: str | None = None,
+    label_separator: str | None = None,
+    out_of_scope: str | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """The text of a problem file that `read_problem` reads back without a fault.
+
+    Args:
+        train: the data as the file shall name it, relative to the problem file.
+        text: the column with the text, or several.
+        label: the column with the label, several with 0/1 values, or None for a task without labels.
+        name: of the problem; made from `train` when absent, and made fit for a folder's name in any case.
+        language: as detected.
+        rows: rows in the data, for a comment.
+        labels: label → rows, for a comment; the largest first.
+        columns: every column of the data, for a comment.
+        notes: what else was detected (encoding, delimiter, left-out rows), one comment each.
+    """
+    parts = [
+        _HEADER,
+        f"name: {quote(fit_name(name or train))}\ntask: {quote(task)}\nlanguage: {quote(language)}\n",
+        "\n".join(
+            [
+                "data:",
+                *_files(train, validation, test, rows, notes),
+                *_reading(encoding, delimiter, label_separator),
+                *_columns(text, label, {"group": group, "time": time, "id": id_column}, columns),
+                *_labels(labels, out_of_scope),
+                *_split(validation, test, group, time),
+                "  # mask: [email, phone, id_number, bank_card]    # replaced by a placeholder in every text",
+                "",
+            ]
+        ),
+        _AFTER_DATA,
+    ]
+    return "\n".join(parts)
+
+
+def fit_name(text: str) -> str:
+    """A problem's name out of a file's or a hub's: no folder, no ending, nothing a folder cannot be called."""
+    last = re.split(r"[\\/]", text.removeprefix("hub:").rstrip("\\/"))[-1]
+    stem = re.sub(r"(\.(csv|tsv|txt|jsonl?|parquet|xlsx?|gz))+\Z", "", last, flags=re.IGNORECASE)
+    clean = "".join(character if character.isprintable() else "-" for character in _NOT_IN_NAMES.sub("-", stem))
+    return clean[:_LONGEST_NAME].strip(" .") or "problem"
+
+
+def _files(train: str, validation: str | None, test: str | None, rows: int | None, notes: Sequence[str]) -> list[str]:
+    lines = [f"  # {comment(note)}" for note in notes]
+    lines.append(f"  train: {quote(train)}" + (f"    # {rows:,} rows" if rows is not None else ""))
+    lines.append(
+        f"  validation: {quote(validation)}" if validation else "  # validation: …    # left out: split off train"
+    )
+    lines.append(
+        f"  test: {quote(test)}" if test else "  # test: held_out.csv    # left out: split off and sealed beforehand"
+    )
+    return lines
+
+
+def _reading(encoding: str | None, delimiter: str | None, label_separator: str | None) -> list[str]:
+    given = {"encoding": encoding, "delimiter": delimiter, "label_separator": label_separator}
+    return [f"  {key}: {quote(value)}" for key, value in given.items() if value]
+
+
+def _columns(
+    text: str | Sequence[str],
+    label: str | Sequence[str] | None,
+    others: Mapping[str, str | None],
+    known: Sequence[str],
+) -> list[str]:
+    lines = [f"  columns:    # in the file: {_listed(known)}" if known else "  columns:"]
+    lines.append(f"    text: {_one_or_many(text)}")
+    if label:
+        lines.append(f"    label: {_one_or_many(label)}")
+    lines.extend(f"    {role}: {quote(column)}" for role, column in others.items() if column)
+    return lines
+
+
+def _labels(labels: Mapping[str, int] | None, out_of_scope: str | None) -> list[str]:
+    lines = []
+    if labels:
+        ordered = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
+        lines.append(f"  # {len(ordered)} labels and their rows:")
+        lines.extend(f"  #   {comment(name)}: {count:,}" for name, count in ordered[:_SHOWN_LABELS])
+        if len(ordered) > _SHOWN_LABELS:
+            lines.append(f"  #   … and {len(ordered) - _SHOWN_LABELS} more")
+    if out_of_scope is not None:
+        lines.append(f"  out_of_scope: {quote(out_of_scope)}    # the label that means none of these")
+    else:
+        lines.append("  # out_of_scope: other    # the label that means none of these")
+    return lines
+
+
+def _split(validation: str | None, test: str | None, group: str | None, time: str | None) -> list[str]:
+    if validation and test:
+        return []
+    lines = ["  split:"]
+    if not test:
+        lines.append("    test: 0.2")
+    if not validation:
+        lines.append("    validation: 0.1")
+    lines.append("    stratify: true                 # each label's share is equal in all splits")
+    lines.append(
+        f"    group: {quote(group)}" if group else "    # group: customer_id           # equal values stay in one split"
+    )
+    lines.append(
+        f"    time: {quote(time)}" if time else "    # time: sent_at                # the latest rows become the test"
+    )
+    lines.append("    seed: 13")
+    return lines
+
+
+def comment(text: str) -> str:
+    """A text as it may stand behind '#': one line, nothing that YAML refuses, cut where it is long."""
+    shown = "".join(character if character.isprintable() else ascii(character)[1:-1] for character in text)
+    return f"{shown[:_LONGEST_COMMENT]}…" if len(shown) > _LONGEST_COMMENT else shown
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" … and {len(names) - _SHOWN_COLUMNS} more" if len(names) > _SHOWN_COLUMNS else ""
+    return comment(", ".join(names[:_SHOWN_COLUMNS])) + more
+
+
+def _one_or_many(columns: str | Sequence[str]) -> str:
+    if isinstance(columns, str):
+        return quote(columns)
+    return f"[{', '.join(quote(column) for column in columns)}]"
