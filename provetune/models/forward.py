@@ -1,0 +1,85 @@
+"""Logits of many features: sorted by length, batched by a token budget, given back in order.
+
+Training's scoring, cached features and the predictor all go through here, so that they agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import Array, FeatureColumns, Task
+
+ROW_LIMIT = 64
+
+
+def predict_logits(
+    model: torch.nn.Module,
+    task: Task,
+    store: FeatureColumns,
+    pad_id: int,
+    *,
+    batch_tokens: int = 4096,
+    device: str = "cpu",
+    precision: str = "fp32",
+    progress: Callable[[int], None] | None = None,
+    read: Callable[[Any, dict[str, torch.Tensor]], torch.Tensor] | None = None,
+) -> Array:
+    """What the model says about every feature, in the order of `store`.
+
+    Args:
+        store: F features.
+        batch_tokens: tokens in a batch at most, padding included.
+        precision: ``"bf16"`` computes under autocast unless the weights are bf16 already.
+        progress: told the number of features done after each batch.
+        read: takes the model's output and the batch to a tensor (B, …); the logits when left out.
+
+    Returns:
+        float32 array (F, …).
+    """
+    was_training = model.training
+    model.eval()
+    found: Array | None = None
+    try:
+        with torch.inference_mode(), number_format(model, precision, device):
+            for indices in batches_by_length(store.lengths, batch_tokens):
+                batch = task.collate(store.take(indices.tolist()), pad_id)
+                batch = {name: value.to(device) for name, value in batch.items() if name != "labels"}
+                output = model(**batch)
+                values = (output.logits if read is None else read(output, batch)).float().cpu().numpy()
+                if found is None:
+                    found = np.empty((len(store), *values.shape[1:]), dtype=np.float32)
+                found[indices] = values
+                if progress is not None:
+                    progress(len(indices))
+    finally:
+        model.train(was_training)
+    return np.empty((0, 0), dtype=np.float32) if found is None else found
+
+
+def batches_by_length(lengths: Array, batch_tokens: int, row_limit: int = ROW_LIMIT) -> Iterator[Array]:
+    """Index arrays of neighbours in length, longest first so that memory is claimed once.
+
+    Each holds at most `row_limit` features and, padded to its longest, at most `batch_tokens` tokens (or one
+    feature, where one alone is longer).
+    """
+    order = np.argsort(-np.asarray(lengths), kind="stable")
+    start = 0
+    while start < len(order):
+        longest = max(1, int(lengths[order[start]]))
+        rows = min(row_limit, max(1, batch_tokens // longest))
+        yield order[start : start + rows]
+        start += rows
+
+
+def number_format(model: torch.nn.Module, precision: str, device: str) -> AbstractContextManager[Any]:
+    """Autocast to bf16 where asked for and the weights are not bf16 already, else nothing."""
+    kind = torch.device(device).type
+    if precision != "bf16" or next(model.parameters()).dtype is torch.bfloat16:
+        return nullcontext()
+    return torch.autocast(kind, dtype=torch.bfloat16)

@@ -1,0 +1,118 @@
+"""Tokenised rows on the disk: made once a study, shared by all trials, memory-mapped.
+
+The file's name is the hash of everything that its content depends on, so a changed text, tokenizer or length
+makes another file and an unchanged one is found again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from provetune.core.files import atomic_path
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import Array, EncodeSettings, Targets, Task
+
+_LIST = (pa.types.is_list, pa.types.is_large_list)
+
+
+class FeatureStore:
+    """Features of one split in Arrow columns; numbers are read where they lie, without copies.
+
+    Args:
+        table: columns ``row`` (int32), ``input_ids`` (list), ``cut`` (int32) and the task's own.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self._columns: dict[str, tuple[Array, Array | None]] = {}
+        for name in table.column_names:
+            self._columns[name] = _as_arrays(table.column(name))
+        self._count = int(table.num_rows)
+        values, offsets = self._columns["input_ids"]
+        self._lengths = np.diff(offsets) if offsets is not None else np.ones(len(values), dtype=np.int64)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def lengths(self) -> Array:
+        return self._lengths
+
+    @property
+    def rows(self) -> Array:
+        return self._columns["row"][0]
+
+    @property
+    def cut(self) -> Array:
+        """Tokens of each feature that did not fit, (F,)."""
+        return self._columns["cut"][0]
+
+    def take(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        return [{name: _cell(column, index) for name, column in self._columns.items()} for index in indices]
+
+
+def encode_split(
+    task: Task,
+    examples: pa.Table,
+    tokenizer: Any,
+    settings: EncodeSettings,
+    targets: Targets | None,
+    cache: Path | None = None,
+) -> FeatureStore:
+    """The features of a split, from the cache folder if they are there.
+
+    Args:
+        examples: rows as `Task.encode` takes them.
+        targets: label names for training and scoring; None for texts alone.
+        cache: folder of the cache; None keeps the features in memory.
+    """
+    if cache is None:
+        return FeatureStore(task.encode(examples, tokenizer, settings, targets).combine_chunks())
+    path = cache / f"features-{_content_hash(task, examples, tokenizer, settings, targets)}.arrow"
+    if not path.exists():
+        features = task.encode(examples, tokenizer, settings, targets)
+        with atomic_path(path) as temporary, pa.OSFile(str(temporary), "wb") as sink:
+            # One batch, so that a row's place in the file follows from its number alone.
+            batches = features.combine_chunks()
+            with pa.ipc.new_file(sink, batches.schema) as writer:
+                writer.write_table(batches)
+    return FeatureStore(pa.ipc.open_file(pa.memory_map(str(path))).read_all())
+
+
+def _content_hash(
+    task: Task, examples: pa.Table, tokenizer: Any, settings: EncodeSettings, targets: Targets | None
+) -> str:
+    digest = hashlib.sha256()
+    names = None if targets is None else [targets.kind, *targets.names]
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    vocabulary = backend.to_str() if backend is not None else repr(tokenizer)
+    digest.update(json.dumps([task.name, asdict(settings), names, vocabulary]).encode())
+    for name in (column for column in ("text", "text_pair", "label") if column in examples.column_names):
+        digest.update(name.encode())
+        for batch in examples.select([name]).to_batches(max_chunksize=4096):
+            digest.update(json.dumps(batch.column(0).to_pylist(), ensure_ascii=True).encode())
+    return digest.hexdigest()[:32]
+
+
+def _as_arrays(column: pa.ChunkedArray) -> tuple[Array, Array | None]:
+    """A column as flat values and, for lists, offsets."""
+    array = (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+    )
+    if any(is_list(array.type) for is_list in _LIST):
+        offsets = array.offsets.to_numpy()
+        return array.values.to_numpy(), offsets
+    return array.to_numpy(zero_copy_only=False), None
+
+
+def _cell(column: tuple[Array, Array | None], index: int) -> Any:
+    values, offsets = column
+    return values[index] if offsets is None else values[offsets[index] : offsets[index + 1]]

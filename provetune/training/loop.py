@@ -1,0 +1,258 @@
+"""The training loop: a generator of events, one for every task, method and objective.
+
+It decides when to step, score, save and stop. What a batch is, what is minimised and what counts as a good
+score are handed in. The caller consumes events; closing the generator stops training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from accelerate import Accelerator
+
+from provetune.core.events import Evaluated, Event, Finished, Saved, Started, Step, Stopped
+from provetune.core.seeds import derive
+from provetune.models.forward import number_format
+from provetune.training.batching import BatchPlan, Group
+from provetune.training.checkpoints import Checkpoint, Progress, load_checkpoint, save_checkpoint
+from provetune.training.dropout import FastDropout
+from provetune.training.first_token import FirstTokenOnly
+from provetune.training.optimisers import Optimiser
+from provetune.training.optimisers.fast import FastAdamW
+from provetune.training.optimisers.plain import PlainAdamW
+from provetune.training.schedule import linear_with_warmup
+from provetune.training.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import FeatureColumns, Metric, Objective, Targets, Task
+
+Score = Callable[[torch.nn.Module], Mapping[str, float]]
+
+
+def train(
+    model: torch.nn.Module,
+    task: Task,
+    features: FeatureColumns,
+    targets: Targets,
+    settings: TrainSettings,
+    *,
+    objective: Objective,
+    score: Score,
+    primary: Metric,
+    checkpoint: Path,
+    seed: int,
+    pad_id: int,
+    device: str = "cpu",
+    label_weights: torch.Tensor | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Event]:
+    """Train `model` in place; after `Finished` it holds its best state in fp32.
+
+    Args:
+        model: what the method prepared; parameters with ``requires_grad`` learn.
+        features: training features with labels.
+        score: validation scores of the model as it stands; must hold `primary`'s name. Training rows and test
+            rows are none of its business.
+        checkpoint: folder for checkpoints; a run that finds one there goes on from it.
+        seed: decides order and dropout.
+        pad_id: token that fills up short texts.
+        label_weights: weight of each label (C,).
+        should_stop: asked after each step; a true answer saves a checkpoint and ends with `Stopped`.
+
+    Raises:
+        CorruptError: the checkpoint found belongs to other settings.
+        ValueError: nothing is trainable.
+    """
+    run = _Run(model, task, features, targets, settings, objective, score, primary, seed, pad_id, device, label_weights)
+    try:
+        yield from run.events(checkpoint, should_stop)
+    finally:
+        run.close()
+
+
+class _Run:
+    """The state of one run between events."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        task: Task,
+        features: FeatureColumns,
+        targets: Targets,
+        settings: TrainSettings,
+        objective: Objective,
+        score: Score,
+        primary: Metric,
+        seed: int,
+        pad_id: int,
+        device: str,
+        label_weights: torch.Tensor | None,
+    ) -> None:
+        self.task, self.features, self.targets, self.settings = task, features, targets, settings
+        self.objective, self.score, self.primary = objective, score, primary
+        self.seed, self.pad_id = seed, pad_id
+        self.accelerator = Accelerator(cpu=device == "cpu")
+        self.device = str(self.accelerator.device) if device != "mps" else device
+        self.model = model.to(self.device)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise ValueError("nothing in the model is trainable")
+        self.label_weights = None if label_weights is None else label_weights.to(self.device)
+        self.plan = BatchPlan(
+            features.lengths,
+            rows=settings.batch_rows,
+            tokens=settings.batch_tokens,
+            epochs=settings.epochs,
+            accumulate=settings.accumulate,
+            seed=seed,
+        )
+        self.progress = Progress()
+        self.best: dict[str, torch.Tensor] | None = None
+        self.shortcuts: list[FastDropout | FirstTokenOnly] = []
+        self.optimiser = self._make_optimiser()
+
+    def events(self, folder: Path, should_stop: Callable[[], bool]) -> Iterator[Event]:
+        self._seed_everything()
+        self._resume(folder)
+        total = self.plan.steps
+        yield Started(total, self.progress.step, self._details())
+        due = _evaluation_steps(total, self.settings.evaluations)
+        began, saved_at, saved_step = time.monotonic(), time.monotonic(), self.progress.step
+        spent = self.progress.seconds
+        self.model.train()
+        for group in self.plan.groups(self.progress.step):
+            yield self._step(group, total, spent + time.monotonic() - began)
+            if self.progress.step in due:
+                yield self._evaluate()
+                if self._out_of_patience():
+                    yield Stopped(self.progress.step, f"no better {self.primary.name} in {self.progress.waited} looks")
+                    break
+            asked = should_stop()
+            if asked or self._save_is_due(saved_at, saved_step):
+                self.progress.seconds = spent + time.monotonic() - began
+                yield Saved(self.progress.step, str(self._save(folder)))
+                saved_at, saved_step = time.monotonic(), self.progress.step
+            if asked and self.progress.step < total:
+                yield Stopped(self.progress.step, "interrupted")
+                return
+        yield self._finish(spent + time.monotonic() - began)
+
+    def close(self) -> None:
+        """Give the model back plain, however the run ended."""
+        self.optimiser.release()
+        while self.shortcuts:
+            self.shortcuts.pop().restore()
+
+    def _make_optimiser(self) -> Optimiser:
+        decay = self.settings.weight_decay
+        if not self.settings.speedups or self.device != "cpu":
+            return PlainAdamW(self.model, weight_decay=decay)
+        self.shortcuts = [FirstTokenOnly(self.model), FastDropout(self.model)]
+        number = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
+        return FastAdamW(self.model, weight_decay=decay, dtype=number)
+
+    def _seed_everything(self) -> None:
+        torch.manual_seed(derive(self.seed, "dropout"))
+        random.seed(derive(self.seed, "python"))
+
+    def _resume(self, folder: Path) -> None:
+        found = load_checkpoint(folder, self._identity())
+        if found is None:
+            return
+        self.progress = found.progress
+        # Cloned: the file that they are mapped from goes with the next checkpoint.
+        self.best = None if found.best is None else {name: value.clone() for name, value in found.best.items()}
+        self.optimiser.load_weights(found.weights)
+        self.optimiser.load_state(found.optimiser)
+
+    def _step(self, group: Group, total: int, seconds: float) -> Step:
+        factor = linear_with_warmup(self.progress.step, total, self.settings.warmup)
+        rate = self.settings.learning_rate * factor
+        count = sum(len(indices) for indices in group.batches)
+        loss_sum = 0.0
+        for indices in group.batches:
+            batch = self.task.collate(self.features.take(indices.tolist()), self.pad_id)
+            batch = {name: value.to(self.device) for name, value in batch.items()}
+            with self._number_format():
+                loss = self.objective.loss(self._forward, batch, self._task_loss)
+            share = len(indices) / count
+            self.accelerator.backward(loss * share if share < 1 else loss)
+            loss_sum += float(loss.detach()) * share
+        norm = self.optimiser.step(rate, self.settings.clip)
+        self.progress.step += 1
+        self.progress.examples += count
+        return Step(self.progress.step, loss_sum, rate, norm, self.progress.examples, seconds)
+
+    def _forward(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        inputs = {name: value for name, value in batch.items() if name != "labels"}
+        return self.model(**inputs).logits  # type: ignore[no-any-return]
+
+    def _task_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return self.task.loss(logits.float(), labels, self.targets, self.label_weights)
+
+    def _number_format(self) -> AbstractContextManager[Any]:
+        return number_format(self.model, self.settings.precision, self.device)
+
+    def _evaluate(self) -> Evaluated:
+        scores = dict(self.score(self.model))
+        self.model.train()
+        value = scores[self.primary.name] * (1 if self.primary.higher_is_better else -1)
+        better = self.progress.best_score is None or value > self.progress.best_score
+        if better:
+            self.progress.best_score, self.progress.best_step = value, self.progress.step
+            self.progress.best_scores, self.progress.waited = scores, 0
+            self.best = self.optimiser.weights()
+        else:
+            self.progress.waited += 1
+        return Evaluated(self.progress.step, scores, better)
+
+    def _out_of_patience(self) -> bool:
+        return self.settings.patience is not None and self.progress.waited >= self.settings.patience
+
+    def _save_is_due(self, saved_at: float, saved_step: int) -> bool:
+        by_time = time.monotonic() - saved_at >= self.settings.checkpoint_minutes * 60
+        limit = self.settings.checkpoint_steps
+        return by_time or (limit is not None and self.progress.step - saved_step >= limit)
+
+    def _save(self, folder: Path) -> Path:
+        weights, state = self.optimiser.weights(), self.optimiser.state()
+        return save_checkpoint(folder, Checkpoint(self.progress, weights, self.best, state, self._identity()))
+
+    def _finish(self, seconds: float) -> Finished:
+        if self.best is not None:
+            self.optimiser.load_weights(self.best)
+        self.progress.seconds = seconds
+        return Finished(
+            self.progress.step, self.progress.best_step, self.progress.best_scores, seconds, self.progress.examples
+        )
+
+    def _identity(self) -> str:
+        """Hash of what a checkpoint must share with the run that goes on from it."""
+        settings = asdict(self.settings) | {"checkpoint_minutes": None, "checkpoint_steps": None}
+        shapes = {name: list(p.shape) for name, p in self.model.named_parameters() if p.requires_grad}
+        facts = [settings, self.seed, len(self.features), int(self.features.lengths.sum()), shapes]
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+    def _details(self) -> dict[str, Any]:
+        learning = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+        return {
+            "precision": self.settings.precision,
+            "threads": torch.get_num_threads(),
+            "device": self.device,
+            "features": len(self.features),
+            "optimiser": type(self.optimiser).__name__,
+            "trainable_parameters": learning,
+        }
+
+
+def _evaluation_steps(total: int, count: int) -> set[int]:
+    """Steps after which validation is scored: evenly spread, the last one always."""
+    return {max(1, round(total * (index + 1) / count)) for index in range(count)}
