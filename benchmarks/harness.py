@@ -1,0 +1,118 @@
+"""How the benchmarks measure: variants in turn, medians, one JSON document, the machine described beside it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def interleave(
+    variants: dict[str, Callable[[], float]], rounds: int, say: Callable[[str], None] | None = None
+) -> dict[str, list[float]]:
+    """Call every variant once a round, in turn, and collect what each returns (a rate or a time)."""
+    found: dict[str, list[float]] = {name: [] for name in variants}
+    for number in range(rounds):
+        for name, variant in variants.items():
+            found[name].append(variant())
+            if say is not None:
+                say(f"round {number + 1}/{rounds}  {name:<28} {found[name][-1]:.4g}")
+    return found
+
+
+def figures(found: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Median, least and most of each variant."""
+    return {
+        name: {"median": statistics.median(values), "min": min(values), "max": max(values)}
+        for name, values in found.items()
+    }
+
+
+def machine() -> dict[str, Any]:
+    """The processor, its arithmetic, and the versions that decide speed."""
+    import torch
+    import transformers
+
+    from provetune.core.processor import instruction_sets, processor_name, usable_cores
+
+    return {
+        "processor": processor_name(),
+        "instruction_sets": list(instruction_sets()),
+        "cores": usable_cores(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def gemm_peak(precision: str, device: str = "cpu", size: int = 2048, seconds: float = 2.0) -> float:
+    """FLOP/s of a square matrix product, the best of several batches of calls."""
+    import torch
+
+    number = torch.bfloat16 if precision == "bf16" else torch.float32
+    left = torch.randn(size, size, device=device).to(number)
+    right = torch.randn(size, size, device=device).to(number)
+    best, until = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        for _ in range(3):
+            left @ right
+        if device != "cpu":
+            torch.cuda.synchronize()
+        best = max(best, 3 * 2 * size**3 / (time.perf_counter() - began))
+    return best
+
+
+def say(line: str) -> None:
+    """A line of progress, kept apart from the document on stdout."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def show(document: dict[str, Any], as_json: bool, save_as: str | None = None) -> None:
+    """Print the document, as JSON or for reading, and keep it among the results where asked."""
+    if save_as is not None:
+        RESULTS.mkdir(exist_ok=True)
+        (RESULTS / save_as).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    if as_json:
+        print(json.dumps(document))
+        return
+    for name, figure in document["figures"].items():
+        print(f"{name:<32} {figure['median']:>10.4g}   ({figure['min']:.4g} to {figure['max']:.4g})")
+    for name, ratio in document["ratios"].items():
+        print(f"ratio to {name:<23} {ratio:>10.3g}")
+    if document.get("peak_share") is not None:
+        print(f"share of the GEMM peak reached   {document['peak_share']:>10.3g}")
+
+
+def labelled_rows(name: str, limit: int | None = None, split: str = "train") -> tuple[list[str], list[str]]:
+    """Texts and labels of a shared data set, the first `limit` in a seeded order.
+
+    Raises:
+        SystemExit: the shared data is not there.
+    """
+    folder = DATA / name
+    if not folder.is_dir():
+        raise SystemExit(f"{folder} is not there: this benchmark needs the shared data sets.")
+    if name == "sst2":
+        lines = (folder / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()
+        rows: Sequence[dict[str, str]] = [json.loads(line) for line in lines]
+        pairs = [(row["text"], row["label"]) for row in rows]
+    else:
+        with (folder / f"{split}.csv").open(encoding="utf-8", newline="") as stream:
+            pairs = [(row["text"], row["intent"]) for row in csv.DictReader(stream)]
+    random.Random(0).shuffle(pairs)
+    pairs = pairs[:limit]
+    return [text for text, _ in pairs], [label for _, label in pairs]

@@ -1,0 +1,108 @@
+"""A whole study against the expert's script run as many times: two methods × five seeds on clinc150, three epochs.
+
+    python benchmarks/study_speed.py             # the study whole; the script's one run times ten
+    python benchmarks/study_speed.py --quick     # 600 rows, two seeds
+    python benchmarks/study_speed.py --head      # ten trials of `head`: in under a minute
+
+The study is `provetune run` from start to the judged test, processes started and texts tokenised included. The
+script is recipe (c) of `train_speed.py`: its training alone, without start, scoring or saving, run once and
+counted ten times, which favours it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from harness import DATA, figures, labelled_rows, machine, say, show
+from recipes import Labelled, trainer_tuned
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--head", action="store_true", help="the ten-trial study of the frozen encoder")
+    parser.add_argument("--save", help="file name below benchmarks/results")
+    arguments = parser.parse_args()
+    document = head_study(arguments.quick) if arguments.head else full_study(arguments.quick)
+    show(document, arguments.json, arguments.save)
+
+
+def run_study(candidates: dict[str, Any], seeds: int, rows: int | None) -> tuple[float, dict[str, Any]]:
+    """Seconds of a whole study, and its document."""
+    import provetune as pt
+
+    folder = DATA / "clinc150"
+    with tempfile.TemporaryDirectory() as scratch:
+        train = folder / "train.csv"
+        if rows is not None:
+            train = Path(scratch) / "train.csv"
+            lines = (folder / "train.csv").read_text(encoding="utf-8").splitlines()
+            step = max(1, len(lines) // rows)
+            train.write_text("\n".join([lines[0], *lines[1::step]]) + "\n", encoding="utf-8")
+        problem = {
+            "name": "study-speed",
+            "language": "en",
+            "data": {
+                "train": str(train),
+                "validation": str(folder / "val.csv"),
+                "test": str(folder / "test.csv"),
+                "columns": {"text": "text", "label": "intent"},
+            },
+            "candidates": {"words": {"method": "tfidf"}, **candidates},
+            "study": {"seeds": seeds},
+        }
+        path = Path(scratch) / "problem.yaml"
+        path.write_text(json.dumps(problem), encoding="utf-8")
+        began = time.perf_counter()
+        study = pt.run(path)
+        return time.perf_counter() - began, study.document
+
+
+def full_study(quick: bool) -> dict[str, Any]:
+    from train_speed import backbone
+
+    seeds, rows = (2, 600) if quick else (5, None)
+    candidates = {"full": {"method": "full", "epochs": 3}, "lora": {"method": "lora", "epochs": 3}}
+    say("the study")
+    seconds, _ = run_study(candidates, seeds, rows)
+    say(f"the study took {seconds:.0f} s; now the script, once")
+    texts, labels = labelled_rows("clinc150", rows)
+    names = sorted(set(labels))
+    data = Labelled(texts, [names.index(label) for label in labels], names)
+    once = trainer_tuned(backbone(), data, epochs=3, learning_rate=1e-4, seed=1).seconds
+    found = figures({"study": [seconds], "script_times_runs": [once * 2 * seeds]})
+    ratio = seconds / found["script_times_runs"]["median"]
+    return {
+        "machine": machine(),
+        "unit": "seconds",
+        "runs": 2 * seeds,
+        "figures": found,
+        "ratios": {"study_over_c": ratio},
+        "peak_share": None,
+    }
+
+
+def head_study(quick: bool) -> dict[str, Any]:
+    candidates = {"head": {"method": "head"}, "head_again": {"method": "head", "max_length": 32}}
+    seconds, _ = run_study(candidates, 2 if quick else 5, 600 if quick else None)
+    return {
+        "machine": machine(),
+        "unit": "seconds",
+        "runs": 4 if quick else 10,
+        "figures": figures({"head_study": [seconds]}),
+        "ratios": {},
+        "peak_share": None,
+    }
+
+
+if __name__ == "__main__":
+    main()
