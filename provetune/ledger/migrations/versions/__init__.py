@@ -1,0 +1,1 @@
+"""The ledger's one lineage of migrations."""
