@@ -1,0 +1,169 @@
+"""Which column plays which part: found by name and by content, or as the problem file says.
+
+An identifier is never taken for a label: a column whose values do not come back cannot be learned.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from provetune.core.errors import DataError
+from provetune.core.protocols import Role
+from provetune.core.suggest import advice
+from provetune.data.column_names import LABEL_NAMES, TEXT_NAMES, TITLE_NAMES, find_partner, name_score
+from provetune.data.profiles import Profile, profile_column
+from provetune.data.table import RawTable
+from provetune.problem.syntax import Columns
+
+_SAMPLE_LETTERS = 200
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What was found in a file.
+
+    Attributes:
+        columns: role → column, or two columns that are read as a pair.
+        reasons: role → why, one sentence; also for roles that no column was found for.
+        samples: the first three rows, column → cell cut to 200 letters, of the columns found.
+    """
+
+    columns: Mapping[str, str | list[str]]
+    reasons: Mapping[str, str]
+    samples: tuple[Mapping[str, str | None], ...]
+
+
+def detect_columns(raw: RawTable, roles: Sequence[Role], *, taken: Collection[str] = ()) -> Detected:
+    """Find a column for every role.
+
+    Args:
+        roles: ``text`` and ``label`` are found by name and content, others by their exact name.
+        taken: columns that already have a part.
+    """
+    profiles = {name: profile_column(raw, name) for name in raw.names if name not in taken}
+    columns: dict[str, str | list[str]] = {}
+    reasons: dict[str, str] = {}
+    # The label first: what is certainly a label is not a text.
+    for role in sorted(roles, key=lambda role: role.name != "label"):
+        free = [profile for name, profile in profiles.items() if name not in _flat(columns.values())]
+        found: str | list[str] | None
+        if role.name == "label":
+            found, reason = _find_label(free)
+        elif role.name == "text":
+            found, reason = _find_text(free, many=role.many)
+        else:
+            found = role.name if role.name in profiles else None
+            reason = f"The column is called '{role.name}'." if found else f"No column is called '{role.name}'."
+        reasons[role.name] = reason
+        if found is not None:
+            columns[role.name] = found
+    return Detected(columns, reasons, _samples(raw, columns))
+
+
+def resolve_columns(raw: RawTable, columns: Columns, roles: Sequence[Role]) -> Columns:
+    """The columns as named in the problem file, the rest detected.
+
+    Raises:
+        DataError: a named column does not exist (names the nearest), one column has two parts, or no column
+            was found for a role that is required.
+    """
+    named = {field: value for field, value in columns.model_dump().items() if value is not None}
+    for field, value in named.items():
+        for name in _flat([value]):
+            if name not in raw.names:
+                raise DataError(
+                    f"There is no column '{name}' (data.columns.{field}).",
+                    where=raw.location,
+                    hint=advice(name, raw.names),
+                )
+    taken = _flat([named[role.name] for role in roles if role.name in named])
+    twice = [name for name in taken if taken.count(name) > 1]
+    if twice:
+        raise DataError(
+            f"Column '{twice[0]}' is named for two parts.", where=raw.location, hint="Name one column for each part."
+        )
+    wanted = [role for role in roles if role.name not in named]
+    others = [*taken, *_flat([named[field] for field in ("id", "time") if field in named])]
+    detected = detect_columns(raw, wanted, taken=others)
+    for role in wanted:
+        if role.required and role.name not in detected.columns:
+            raise DataError(
+                f"{detected.reasons[role.name]} Needed is: {role.description}",
+                where=raw.location,
+                hint=f"Name it with data.columns.{role.name}. Columns: {', '.join(raw.names[:20])}.",
+            )
+    found = {name: value for name, value in detected.columns.items() if name in Columns.model_fields}
+    return columns.model_copy(update=found)
+
+
+def _find_label(profiles: Sequence[Profile]) -> tuple[str | None, str]:
+    scores = {profile.name: _label_score(profile) for profile in profiles if profile.can_be_label}
+    scores = {name: score for name, score in scores.items() if score > 0}
+    if not scores:
+        refused = next((p for p in profiles if p.is_identifier and name_score(p.name, LABEL_NAMES) > 1), None)
+        if refused:
+            return None, f"'{refused.name}' is called like a label but looks like an identifier."
+        return None, "No column looks like a label."
+    name = max(scores, key=lambda name: scores[name])
+    profile = next(profile for profile in profiles if profile.name == name)
+    why = "is called like a label and" if name_score(name, LABEL_NAMES) > 0 else "looks like a label: it"
+    values = f"{profile.distinct} different values in {profile.rows} rows"
+    rest = [other for other in scores if other != name]
+    more = f" Other candidates: {', '.join(rest)}." if rest else ""
+    return name, f"'{name}' {why} has {values}.{more}"
+
+
+def _label_score(profile: Profile) -> float:
+    by_name = name_score(profile.name, LABEL_NAMES)
+    if by_name == 0 and (profile.rows < 10 or profile.distinct < 2 or profile.lists > 0.5):
+        return 0.0
+    if by_name < 2 and profile.repeat < 2:
+        return 0.0
+    if by_name == 0 and (profile.decimals > 0.5 or profile.named_identifier or profile.repeat < 4):
+        return 0.0
+    by_content = min(1.0, math.log10(max(1.0, profile.repeat)) / 3) + (0.3 if profile.distinct > 1 else 0.0)
+    quantity = 1.0 if profile.decimals > 0.5 or (profile.numbers > 0.9 and profile.distinct > 20) else 0.0
+    text_like = 1.0 if name_score(profile.name, TEXT_NAMES) > 2 else 0.0
+    return max(0.01, 2 * by_name + by_content - quantity - text_like)
+
+
+def _find_text(profiles: Sequence[Profile], *, many: bool) -> tuple[str | list[str] | None, str]:
+    scores = {profile.name: _text_score(profile) for profile in profiles if profile.can_be_text}
+    if not scores:
+        return None, "No column looks like text."
+    best = max(scores, key=lambda name: scores[name])
+    if many:
+        for first in sorted(scores, key=lambda name: -scores[name]):
+            second = find_partner(first, list(scores))
+            if second and best in (first, second):
+                return [first, second], f"'{first}' and '{second}' are called like a pair."
+    profile = next(profile for profile in profiles if profile.name == best)
+    why = "is called like a text" if name_score(best, TEXT_NAMES) > 0 else "has the longest, most varied cells"
+    rest = [name for name in scores if name != best and _is_wordy(next(p for p in profiles if p.name == name))]
+    more = f" Other text columns: {', '.join(rest)}." if rest else ""
+    return best, f"'{best}' {why} (mean length {profile.mean_length:.0f}).{more}"
+
+
+def _text_score(profile: Profile) -> float:
+    by_name = max(name_score(profile.name, TEXT_NAMES), 0.3 * name_score(profile.name, TITLE_NAMES))
+    varied = profile.distinct / max(1.0, profile.filled * profile.rows)
+    return 3 * by_name + math.log(1 + profile.mean_length) * profile.filled + 2 * varied
+
+
+def _is_wordy(profile: Profile) -> bool:
+    return profile.mean_length >= 15 and profile.repeat < 2 and profile.codes < 0.5
+
+
+def _samples(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[Mapping[str, str | None], ...]:
+    head = raw.table.slice(0, 3)
+    rows = []
+    for number in range(head.num_rows):
+        cells = {name: head[name][number].as_py() for name in _flat(columns.values())}
+        rows.append({name: None if cell is None else cell[:_SAMPLE_LETTERS] for name, cell in cells.items()})
+    return tuple(rows)
+
+
+def _flat(values: Collection[str | list[str]]) -> list[str]:
+    return [name for value in values for name in ([value] if isinstance(value, str) else value)]

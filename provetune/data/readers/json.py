@@ -1,0 +1,65 @@
+"""One JSON document: a list of objects, or an object that holds such a list under ``data`` (or a like name)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from provetune.core.errors import DataError
+from provetune.data.encodings import find_encoding
+from provetune.data.readers._records import add_records
+from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
+
+_KEYS = ("data", "rows", "records", "examples", "items")
+_WANTED = 'The file must be a list of objects, [{"text": "…", "label": "…"}, …], or {"data": [ … ]}.'
+
+
+class JsonReader:
+    """Reads the document at once: JSON has no rows that could be read one by one."""
+
+    extensions: tuple[str, ...] = (".json",)
+    prefix: str | None = None
+
+    def read(self, location: str, options: ReadOptions) -> RawTable:
+        """Read a whole file.
+
+        Raises:
+            DataError: not JSON, no list of objects in it, or an entry of the list is no object.
+        """
+        encoding, note = find_encoding(Path(location), options.encoding)
+        try:
+            document = json.loads(Path(location).read_text(encoding=encoding))
+        except json.JSONDecodeError as error:
+            hint = "One object a line is called .jsonl." if error.msg == "Extra data" else _WANTED
+            raise DataError(
+                f"This is not JSON: {error.msg[:1].lower()}{error.msg[1:]}.",
+                where=f"{location}, line {error.lineno}, column {error.colno}",
+                hint=hint,
+            ) from None
+        except RecursionError:
+            raise DataError("This document is nested too deeply.", where=location, hint=_WANTED) from None
+        records = _find_records(document, location)
+        builder = TableBuilder(location)
+        for start in range(0, len(records), CHUNK_ROWS):
+            chunk = records[start : start + CHUNK_ROWS]
+            add_records(builder, chunk, range(start + 1, start + 1 + len(chunk)))
+        return builder.finish("json", [note] if note else [])
+
+
+def _find_records(document: Any, location: str) -> list[dict[str, Any]]:
+    records = document
+    if isinstance(document, dict):
+        records = next((document[key] for key in _KEYS if isinstance(document.get(key), list)), None)
+    if not isinstance(records, list):
+        raise DataError("There is no list of rows in this document.", where=location, hint=_WANTED)
+    if not records:
+        raise DataError("The list of rows is empty.", where=location, hint=_WANTED)
+    for number, record in enumerate(records, start=1):
+        if not isinstance(record, dict):
+            kind = "nothing (null)" if record is None else f"a {type(record).__name__}"
+            raise DataError(f"This row is {kind}, not an object.", where=f"{location}, row {number}", hint=_WANTED)
+    return records
+
+
+READER = JsonReader()

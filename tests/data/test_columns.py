@@ -1,0 +1,86 @@
+"""Which column is the text and which the label, by name and by content, in English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from provetune.core.errors import DataError
+from provetune.core.protocols import Role
+from provetune.data.columns import detect_columns, resolve_columns
+from provetune.data.table import RawTable, TableBuilder
+from provetune.problem.syntax import Columns
+
+ROLES = (Role("text", "The text.", many=True), Role("label", "Its label.", many=True))
+TEXTS = [f"this is message {number} about parcel {number * 7} and more" for number in range(60)]
+CHINESE = [f"第{number}条评论，味道很好，送餐也快，下次还来" for number in range(60)]
+LABELS = ["late", "broken", "lost"] * 20
+IDS = [str(1000 + number) for number in range(60)]
+
+
+def raw(**columns: Sequence[object]) -> RawTable:
+    builder = TableBuilder("rows.csv")
+    builder.add(columns, range(2, 2 + len(next(iter(columns.values())))))
+    return builder.finish("csv")
+
+
+@pytest.mark.parametrize(
+    ("columns", "text", "label"),
+    [
+        ({"text": TEXTS, "label": LABELS}, "text", "label"),
+        ({"id": IDS, "customer_message": TEXTS, "intent": LABELS}, "customer_message", "intent"),
+        ({"评论": CHINESE, "标签": LABELS}, "评论", "标签"),
+        ({"编号": IDS, "用户评论": CHINESE, "情感": ["1", "0"] * 30}, "用户评论", "情感"),
+        ({"x": TEXTS, "z": LABELS}, "x", "z"),
+        ({"a": IDS, "b": LABELS, "c": TEXTS}, "c", "b"),
+        ({"label": LABELS, "gold": LABELS, "text": TEXTS}, "text", "label"),
+        ({"category": IDS, "text": TEXTS, "team": LABELS}, "text", "team"),
+        ({"title": TEXTS, "body": TEXTS, "class": LABELS}, ["title", "body"], "class"),
+        ({"sentence1": TEXTS, "sentence2": TEXTS, "label": LABELS}, ["sentence1", "sentence2"], "label"),
+        ({"premise": TEXTS, "hypothesis": TEXTS, "label": LABELS}, ["premise", "hypothesis"], "label"),
+        ({"text": TEXTS, "score": [f"{n / 60:.3f}" for n in range(60)], "topic": LABELS}, "text", "topic"),
+        ({"text": TEXTS, "date": [f"2026-01-{n % 28 + 1:02d}" for n in range(60)], "tag": LABELS}, "text", "tag"),
+        ({"text": TEXTS, "tags": [["x"], ["x", "y"], []] * 20}, "text", "tags"),
+    ],
+)
+def test_detection(columns: dict[str, Sequence[object]], text: str | list[str], label: str) -> None:
+    detected = detect_columns(raw(**columns), ROLES)
+    assert detected.columns == {"text": text, "label": label}
+
+
+@pytest.mark.parametrize("name", ["label", "category_id", "intent", "标签"])
+@pytest.mark.parametrize("values", [IDS, [f"a3f{n:05x}" for n in range(60)], [f"T-{n}" for n in range(60)]])
+def test_an_identifier_is_never_a_label(name: str, values: list[str]) -> None:
+    detected = detect_columns(raw(text=TEXTS, **{name: values}), ROLES)
+    assert "label" not in detected.columns
+    with pytest.raises(DataError, match=r"rows\.csv: .*Name it with data\.columns\.label"):
+        resolve_columns(raw(text=TEXTS, **{name: values}), Columns(), ROLES)
+
+
+def test_a_small_file_is_understood_by_names() -> None:
+    detected = detect_columns(raw(text=["good", "bad"], label=["p", "n"]), ROLES)
+    assert detected.columns == {"text": "text", "label": "label"}
+    assert detected.samples == ({"label": "p", "text": "good"}, {"label": "n", "text": "bad"})
+    assert "2 different values in 2 rows" in detected.reasons["label"]
+
+
+def test_named_columns_win_and_the_rest_is_detected() -> None:
+    table = raw(text=TEXTS, other=CHINESE, label=LABELS, topic=["a", "b"] * 30)
+    found = resolve_columns(table, Columns(text="other", label="topic"), ROLES)
+    assert (found.text, found.label) == ("other", "topic")
+    assert resolve_columns(table, Columns(label="topic"), ROLES).text == "text"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (Columns(text="txet"), r"rows\.csv: There is no column 'txet' \(data\.columns\.text\)\. Did you mean 'text'\?"),
+        (Columns(label=["label", "nope"]), "no column 'nope'"),
+        (Columns(group="customer"), "no column 'customer'"),
+        (Columns(text="text", label="text"), "'text' is named for two parts"),
+    ],
+)
+def test_wrongly_named_columns(columns: Columns, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        resolve_columns(raw(text=TEXTS, label=LABELS), columns, ROLES)
