@@ -1,0 +1,192 @@
+"""Where a candidate's pretrained model comes from: a folder, the catalogue, the hub, or `auto`.
+
+Finding reads small JSON files and hashes only; torch and transformers are not loaded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from provetune.core.errors import CorruptError, UsageError
+from provetune.core.files import read_json, sha256_file
+from provetune.core.suggest import advice
+from provetune.models import catalogue
+from provetune.models.download import ORIGIN, Listener, get
+from provetune.models.hub import find_in_hub
+
+Source: TypeAlias = Literal["folder", "catalogue", "hub"]
+
+# These families number their positions from padding_idx + 1, so that many fewer tokens fit.
+_OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"})
+_DEFAULT_POSITIONS = 512
+_ENDLESS = 1_000_000
+_HASHED = (".json", ".txt", ".model", ".safetensors", ".bin")
+_UNHASHED = (ORIGIN, "README.md")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A pretrained model on this machine.
+
+    Attributes:
+        name: as the problem file names it; `auto` is already replaced.
+        path: folder with ``config.json``, weights and tokenizer.
+        family: transformers' model type, e.g. ``"bert"``.
+        languages: ISO codes it was trained on; empty where nothing says so.
+        content_hash: SHA-256 over its files; equal content, equal hash, wherever it lies.
+        max_positions: most tokens a text may have.
+        source: where it came from.
+        licence: licence and what to know about it; None where nothing says so.
+        width: hidden size; None where the configuration does not say.
+    """
+
+    name: str
+    path: Path
+    family: str
+    languages: tuple[str, ...]
+    content_hash: str
+    max_positions: int
+    source: Source
+    licence: str | None = None
+    width: int | None = None
+
+
+def find_backbone(
+    name: str, language: str = "und", *, base: Path | None = None, progress: Listener | None = None
+) -> Backbone:
+    """The backbone called `name`, fetched first where it is not on this machine.
+
+    Args:
+        name: ``"auto"``, a name of the catalogue, a folder, or a name of the hub. A folder named like a model of
+            the catalogue is meant when it is written with a ``./`` before it.
+        language: decides what ``"auto"`` means.
+        base: folder that relative paths start from; the current one when left out.
+        progress: told about a download of the catalogue.
+
+    Raises:
+        UsageError: there is no such model, or it is not one that a method here can use.
+        EnvironmentFault: it cannot be fetched.
+        CorruptError: its files are not what was recorded for them.
+    """
+    if name == "auto":
+        name = catalogue.default_backbone(language)
+    if name in catalogue.names():
+        return _from_catalogue(name, progress)
+    folder = (base or Path()) / Path(name).expanduser()
+    if folder.is_dir():
+        return describe(folder, name=name, source="folder")
+    if _is_path(name):
+        raise UsageError(
+            f"There is no folder '{name}' with a model.", where=str(folder), hint=advice(name, catalogue.names())
+        )
+    return describe(find_in_hub(name), name=name, source="hub")
+
+
+def describe(folder: Path, *, name: str, source: Source) -> Backbone:
+    """The backbone in a folder.
+
+    Raises:
+        UsageError: the folder has no ``config.json`` that names a model type, or no weights.
+    """
+    folder = Path(folder).absolute()
+    config = _read_config(folder)
+    return Backbone(
+        name=name,
+        path=folder,
+        family=str(config["model_type"]),
+        languages=(),
+        content_hash=content_hash(folder),
+        max_positions=_max_positions(folder, config),
+        source=source,
+        width=_width(config),
+    )
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of a model folder's files (weights, configuration, tokenizer)."""
+    return _combine(_file_hashes(folder))
+
+
+def _from_catalogue(name: str, progress: Listener | None) -> Backbone:
+    entry = catalogue.find_entry(name)
+    if entry.layout == "gguf":
+        raise UsageError(
+            f"'{name}' is a chat decoder in GGUF form; the methods here adapt encoders.",
+            hint=f"Take one of: {', '.join(each.name for each in catalogue.encoders())}.",
+        )
+    folder = get(name, progress)
+    recorded = read_json(folder / ORIGIN)["files"]
+    hashes = _file_hashes(folder)
+    for file, found in hashes.items():
+        if recorded.get(file) != found:
+            raise CorruptError(
+                "This file is not what was unpacked here.",
+                where=str(folder / file),
+                hint=f"Remove the folder and run `provetune models get {name}`.",
+            )
+    config = _read_config(folder)
+    return Backbone(
+        name=name,
+        path=folder,
+        family=entry.family,
+        languages=entry.languages,
+        content_hash=_combine(hashes),
+        max_positions=_max_positions(folder, config),
+        source="catalogue",
+        licence=f"{entry.licence}. {entry.licence_note}",
+        width=_width(config),
+    )
+
+
+def _width(config: dict[str, Any]) -> int | None:
+    """Hidden size, under the names that families give it."""
+    found = next((config[name] for name in ("hidden_size", "dim", "d_model", "n_embd") if name in config), None)
+    return None if found is None else int(found)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    hint = "A model folder has config.json, model.safetensors and tokenizer files."
+    try:
+        config = read_json(folder / "config.json")
+    except FileNotFoundError as error:
+        raise UsageError("This folder has no config.json.", where=str(folder), hint=hint) from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise CorruptError(f"This is not JSON ({error}).", where=str(folder / "config.json")) from error
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise UsageError("config.json names no model_type.", where=str(folder), hint=hint)
+    if not [*folder.glob("*.safetensors"), *folder.glob("pytorch_model.bin")]:
+        raise UsageError("This folder has no weights.", where=str(folder), hint=hint)
+    return config
+
+
+def _max_positions(folder: Path, config: dict[str, Any]) -> int:
+    found = config.get("max_position_embeddings")
+    positions = int(found) if isinstance(found, int) and found > 0 else _DEFAULT_POSITIONS
+    if config["model_type"] in _OFFSET_POSITIONS:
+        positions -= int(config.get("pad_token_id") or 1) + 1
+    try:
+        limit = read_json(folder / "tokenizer_config.json").get("model_max_length")
+    except FileNotFoundError:
+        limit = None
+    if isinstance(limit, int | float) and 0 < limit < _ENDLESS:
+        positions = min(positions, int(limit))
+    return positions
+
+
+def _file_hashes(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.iterdir() if path.suffix in _HASHED and path.name not in _UNHASHED)
+    return {path.name: sha256_file(path) for path in files if path.is_file()}
+
+
+def _combine(hashes: dict[str, str]) -> str:
+    return hashlib.sha256("\n".join(f"{name} {digest}" for name, digest in sorted(hashes.items())).encode()).hexdigest()
+
+
+def _is_path(name: str) -> bool:
+    seps = [separator for separator in (os.sep, os.altsep) if separator]
+    return name.startswith((".", "~", *seps)) or Path(name).is_absolute() or name.count("/") > 1 or "\\" in name

@@ -1,0 +1,159 @@
+"""The model card: ``README.md`` of a bundle, generated from its record and never written by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+CARD = "README.md"
+_LABELS_SHOWN = 60
+
+
+def model_card(record: Mapping[str, Any]) -> str:
+    """The card of a bundle with this record, as Markdown with the hub's front matter."""
+    parts = [
+        _front_matter(record),
+        f"# {_name(record)}",
+        _summary(record),
+        _answers(record),
+        _acceptance(record),
+        _making(record),
+        _use(record),
+        _limits(record),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(record: Mapping[str, Any]) -> str:
+    problem = record.get("problem") or {}
+    lines = ["---", "library_name: transformers" if _loads_anywhere(record) else "library_name: provetune"]
+    if record.get("task") == "classification":
+        lines.append("pipeline_tag: text-classification")
+    language = problem.get("language")
+    if language and language not in ("auto", "und"):
+        lines.append(f"language: {json.dumps(language, ensure_ascii=False)}")
+    lines += ["tags:", "- provetune", "---"]
+    return "\n".join(lines)
+
+
+def _summary(record: Mapping[str, Any]) -> str:
+    candidate = record.get("candidate") or {}
+    names = record["targets"]["names"]
+    several = " one or more of" if record["targets"].get("kind") == "multi_label" else " one of"
+    method = f" Method: `{candidate['method']}`." if candidate.get("method") else ""
+    backbone = record.get("backbone") or {}
+    start = f" Backbone: `{backbone['name']}`." if backbone.get("name") else ""
+    licence = f"\n\nLicence of the backbone: {backbone['licence']}" if backbone.get("licence") else ""
+    return f"Takes a text and gives it{several} {len(names)} labels.{method}{start}{licence}"
+
+
+def _answers(record: Mapping[str, Any]) -> str:
+    names: Sequence[str] = record["targets"]["names"]
+    counts = record["targets"].get("counts") or []
+    lines = ["## Labels", "", "| label | training rows |", "|---|---|"]
+    for number, name in enumerate(names[:_LABELS_SHOWN]):
+        rows = f"{counts[number]:,}" if number < len(counts) else ""
+        lines.append(f"| {_cell(name)} | {rows} |")
+    if len(names) > _LABELS_SHOWN:
+        lines.append(f"| … and {len(names) - _LABELS_SHOWN} more, in `provetune.json` | |")
+    outside = record["targets"].get("out_of_scope")
+    if outside is not None:
+        lines += ["", f"`{_cell(outside)}` means: none of the others."]
+    return "\n".join(lines)
+
+
+def _acceptance(record: Mapping[str, Any]) -> str:
+    lines = ["## What was tested"]
+    metrics = record.get("metrics") or {}
+    for split in ("validation", "test"):
+        scores = metrics.get(split) or {}
+        if scores:
+            listed = ", ".join(
+                f"{name} {value:.4f}" for name, value in scores.items() if isinstance(value, int | float)
+            )
+            lines += ["", f"On the {split} rows: {listed}."]
+    accepted = record.get("acceptance")
+    if accepted:
+        lines += ["", "| required | value | bound | met |", "|---|---|---|---|"]
+        lines += [_accept_row(item) for item in accepted]
+    verdict = record.get("verdict")
+    if verdict:
+        lines += ["", f"Verdict: {verdict if isinstance(verdict, str) else json.dumps(verdict, ensure_ascii=False)}"]
+    if not metrics.get("test") and not accepted:
+        lines += ["", "The sealed test has not been opened for this bundle: nothing is proven yet."]
+    return "\n".join(lines)
+
+
+def _accept_row(item: Mapping[str, Any]) -> str:
+    met = {True: "yes", False: "no"}.get(item.get("met"), "undecided")  # type: ignore[arg-type]
+    numbers = [f"{item[key]:.4f}" if isinstance(item.get(key), int | float) else "" for key in ("value", "bound")]
+    return (
+        f"| {_cell(item.get('metric', ''))} {_cell(item.get('required', ''))} | {numbers[0]} | {numbers[1]} | {met} |"
+    )
+
+
+def _making(record: Mapping[str, Any]) -> str:
+    lines = ["## How it was made", ""]
+    candidate = {key: value for key, value in (record.get("candidate") or {}).items() if value not in (None, [], {})}
+    if candidate:
+        lines += ["```json", json.dumps(candidate, indent=2, ensure_ascii=False, default=str), "```", ""]
+    facts = [
+        ("seed", record.get("seed")),
+        ("precision of training", record.get("precision")),
+        ("temperature (folded in)", record.get("temperature")),
+        ("backbone's content", (record.get("backbone") or {}).get("content_hash")),
+        ("data", json.dumps(record["data"], ensure_ascii=False) if record.get("data") else None),
+        ("code", record.get("code_hash")),
+        ("packages", ", ".join(f"{name} {number}" for name, number in (record.get("packages") or {}).items())),
+    ]
+    lines += [f"- {name}: {value}" for name, value in facts if value not in (None, "")]
+    return "\n".join(lines)
+
+
+def _use(record: Mapping[str, Any]) -> str:
+    lines = ["## Use", "", "```python", "import provetune as pt", "", 'model = pt.load("this folder")']
+    lines += ['model.predict(["some text"])', "```"]
+    if _loads_anywhere(record):
+        lines += [
+            "",
+            "Without Provetune (texts longer than the model takes must be cut, hence `truncation`):",
+            "",
+            "```python",
+            "from transformers import pipeline",
+            "",
+            'pipeline("text-classification", model="this folder", truncation=True)("some text")',
+            "```",
+        ]
+    return "\n".join(lines)
+
+
+def _limits(record: Mapping[str, Any]) -> str:
+    encode = record.get("encode") or {}
+    length = encode.get("max_length")
+    cut = {
+        "head": f"Of a text longer than {length} tokens, only the beginning is read.",
+        "head_tail": f"Of a text longer than {length} tokens, the beginning and the end are read.",
+        "windows": f"A text longer than {length} tokens is read in overlapping pieces, and their answers are averaged.",
+    }
+    lines = ["## Limits", "", "- It was tested on rows like those it was trained on; on others, test it again."]
+    if length:
+        lines.append(f"- {cut.get(str(encode.get('long_texts', 'head')), cut['head'])}")
+    if record["targets"].get("out_of_scope") is None:
+        lines.append("- It always answers with one of its labels, also for a text that fits none.")
+    return "\n".join(lines)
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    problem = record.get("problem") or {}
+    candidate = record.get("candidate") or {}
+    return _cell(": ".join(str(part) for part in (problem.get("name"), candidate.get("name")) if part) or "A bundle")
+
+
+def _loads_anywhere(record: Mapping[str, Any]) -> bool:
+    return bool(record["bundle_kind"] == "transformers")
+
+
+def _cell(value: Any) -> str:
+    """Text that stays in its table cell and starts no markup."""
+    return " ".join(str(value).split()).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "'")

@@ -1,0 +1,204 @@
+"""Loading tokenizers and models from a folder: fp32, safetensors, no foreign code, no noise.
+
+A head that the pretrained weights do not have is drawn from a given seed; the caller's own random state is left as
+it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from provetune.core.errors import CorruptError, UsageError
+from provetune.models.backbones import Backbone
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Within the block, transformers shows neither progress bars nor warnings."""
+    from transformers.utils import logging as transformers_logging
+
+    level = transformers_logging.get_verbosity()
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.set_verbosity(logging.ERROR)
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def load_tokenizer(backbone: Backbone | Path | str) -> Any:
+    """The fast tokenizer of a backbone or of a folder. It neither cuts nor pads unless it is told to.
+
+    Raises:
+        CorruptError: the tokenizer files are missing or cannot be read.
+    """
+    from transformers import AutoTokenizer
+
+    path = backbone.path if isinstance(backbone, Backbone) else Path(backbone)
+    if not path.is_dir():
+        raise UsageError("There is no such folder with a tokenizer.", where=str(path))
+    try:
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise CorruptError(f"The tokenizer cannot be read ({_first_line(error)}).", where=str(path)) from error
+    if isinstance(backbone, Backbone):
+        tokenizer.model_max_length = backbone.max_positions
+    _forget_habits(tokenizer)
+    return tokenizer
+
+
+def load_model(path: Path | str, auto_class: str, head: Mapping[str, Any], seed: int, *, device: str = "cpu") -> Any:
+    """A transformers model with fp32 weights and a head drawn from `seed`, in evaluation mode.
+
+    Attention is computed step by step ("eager") on a CPU, which is the fastest there for training short texts, and by
+    torch's fused kernel elsewhere. What the weights lacked is listed in the model's ``new_weights``.
+
+    Args:
+        path: a backbone's folder.
+        auto_class: transformers' class by name, e.g. ``"AutoModelForSequenceClassification"``.
+        head: fields of the configuration that the head needs, e.g. ``id2label``; the output layer is then new. Empty
+            for a model that is complete as it is.
+        seed: decides the new weights; equal seeds give equal weights.
+
+    Raises:
+        UsageError: transformers has no such class, or the class does not take this kind of model.
+        CorruptError: the weights lack parts of the backbone, or cannot be read.
+    """
+    import transformers
+    from safetensors import SafetensorError
+
+    if not auto_class.startswith("AutoModel") or not hasattr(transformers, auto_class):
+        raise UsageError(f"transformers has no model class '{auto_class}'.")
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError("There is no such folder with a model.", where=str(folder))
+    maker = getattr(transformers, auto_class)
+    try:
+        with quiet_transformers(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed % (1 << 63))
+            config = transformers.AutoConfig.from_pretrained(
+                str(folder), local_files_only=True, trust_remote_code=False, **head
+            )
+            model, report = maker.from_pretrained(
+                str(folder),
+                config=config,
+                dtype=torch.float32,
+                attn_implementation="eager" if torch.device(device).type == "cpu" else "sdpa",
+                use_safetensors=any(folder.glob("*.safetensors")),
+                weights_only=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+            model.new_weights = _check_weights(model, report, folder, head_may_lack=bool(head))
+            if head:
+                model.new_weights = sorted({*model.new_weights, *_renew_output(model, report)})
+    except (OSError, RuntimeError, KeyError, SafetensorError) as error:
+        raise CorruptError(f"The model cannot be read ({_first_line(error)}).", where=str(folder)) from error
+    except ValueError as error:
+        raise UsageError(f"{auto_class} does not take this model ({_first_line(error)}).", where=str(folder)) from error
+    return model.to(device).eval()
+
+
+def output_layer(model: torch.nn.Module) -> tuple[str, torch.nn.Linear]:
+    """The last linear layer, whose outputs are the logits, and its name.
+
+    Raises:
+        UsageError: the model has no such layer outside its backbone.
+    """
+    prefix = f"{getattr(model, 'base_model_prefix', '')}."
+    count = int(model.config.num_labels)  # type: ignore[union-attr,arg-type]
+    found = [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and not name.startswith(prefix) and module.out_features == count
+    ]
+    if not found:
+        raise UsageError(f"{type(model).__name__} has no output layer with {count} outputs.")
+    return found[-1]
+
+
+def fold_temperature(model: torch.nn.Module, temperature: float) -> None:
+    """Divide the output layer by `temperature`, so that the plain softmax of the logits is calibrated.
+
+    Raises:
+        ValueError: `temperature` is not a positive number.
+    """
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be a positive number. Got {temperature!r} instead.")
+    _, layer = output_layer(model)
+    with torch.no_grad():
+        layer.weight.div_(temperature)
+        if layer.bias is not None:
+            layer.bias.div_(temperature)
+
+
+def head_modules(model: torch.nn.Module) -> list[str]:
+    """Names of the top-level parts outside the backbone, and of its pooler where it has one."""
+    prefix = str(getattr(model, "base_model_prefix", ""))
+    outside = [
+        name for name, module in model.named_children() if name != prefix and any(True for _ in module.parameters())
+    ]
+    base = getattr(model, prefix, None)
+    poolers = [f"{prefix}.{name}" for name, _ in base.named_children() if name == "pooler"] if base is not None else []
+    kept = [name for name in poolers if any(True for _ in model.get_submodule(name).parameters())]
+    return [*outside, *kept]
+
+
+def _check_weights(model: Any, report: Mapping[str, Any], folder: Path, *, head_may_lack: bool) -> list[str]:
+    missing = sorted(report["missing_keys"])
+    mismatched = sorted(str(each[0]) for each in report["mismatched_keys"])
+    prefix = model.base_model_prefix
+    all_count = not head_may_lack or not hasattr(model, prefix)
+    lost = [
+        name
+        for name in [*missing, *mismatched]
+        if (all_count or name.startswith(f"{prefix}.")) and ".pooler." not in f".{name}"
+    ]
+    if lost:
+        raise CorruptError(
+            f"The weights lack {len(lost)} parts of the model, e.g. '{lost[0]}'.",
+            where=str(folder),
+            hint="The folder's weights and its config.json do not belong together.",
+        )
+    return sorted({*missing, *mismatched})
+
+
+def _renew_output(model: Any, report: Mapping[str, Any]) -> list[str]:
+    """Draw the output layer anew where the folder had one of the right size: its labels were other labels."""
+    name, layer = output_layer(model)
+    fresh = {*report["missing_keys"], *(str(each[0]) for each in report["mismatched_keys"])}
+    if f"{name}.weight" in fresh:
+        return []
+    spread = getattr(model.config, "initializer_range", None) or 0.02
+    with torch.no_grad():
+        torch.nn.init.normal_(layer.weight, std=spread)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return [f"{name}.{part}" for part, _ in layer.named_parameters()]
+
+
+def _forget_habits(tokenizer: Any) -> None:
+    # Some tokenizer files carry the cutting and padding they were last used with (128 tokens, often).
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    for habit in ("max_length", "stride", "truncation_strategy", "pad_to_multiple_of"):
+        tokenizer.init_kwargs.pop(habit, None)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0].rstrip(".")

@@ -1,0 +1,58 @@
+"""Fine-tuning of every weight: the strongest method where rows and time allow it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from provetune.core.protocols import LearnsFrom
+
+if TYPE_CHECKING:
+    import torch
+
+    from provetune.core.protocols import Task
+
+
+class FullSettings(BaseModel):
+    """`full` adds nothing to a candidate's common fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Full:
+    """`full`: backbone and head train together."""
+
+    name = "full"
+    summary = "Fine-tune every weight of the backbone."
+    learns_from: LearnsFrom = "weights"
+    bundle_kind = "transformers"
+    settings: type[BaseModel] = FullSettings
+    defaults: Mapping[str, Any] = MappingProxyType(
+        {
+            "epochs": 3,
+            "learning_rate": 2e-4,
+            "reference_width": 384,
+            "batch_rows": 32,
+            "weight_decay": 0.01,
+            "warmup": 0.06,
+        }
+    )
+    deterministic = False
+
+    def prepare(self, model: torch.nn.Module, settings: FullSettings, task: Task) -> torch.nn.Module:
+        """Let every weight train; the model itself is returned."""
+        return model.requires_grad_(True)
+
+    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
+        """The model itself: there is nothing to fold."""
+        return model
+
+    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
+        """Nothing: what was learned is the whole model."""
+
+
+METHOD = Full()

@@ -1,0 +1,218 @@
+"""The honest baseline: weighted words and character n-grams, and a logistic regression on them.
+
+No backbone, no GPU, seconds to fit. Characters carry languages that are written without spaces, and misspellings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from provetune.core.errors import CorruptError, DataError
+from provetune.core.protocols import LearnsFrom, Targets
+from provetune.models.linear_file import load_linear, save_linear
+from provetune.models.logistic import Linear, fit_chosen, to_indicators
+from provetune.models.ngrams import Analyser, Block, Vectoriser, fit_vectoriser, stack
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from provetune.core.protocols import Array
+
+Auto: TypeAlias = Literal["auto"]
+Span: TypeAlias = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=10)]]
+
+_STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)
+_DEFAULT_STRENGTH = 4.0
+_MANY_ROWS = 10_000
+_UNSPACED_SHARE = 0.3
+# Scripts written without spaces: kana, Han, Thai, Lao, Khmer, Myanmar.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),
+    (0x1000, 0x109F),
+    (0x1780, 0x17FF),
+    (0x3040, 0x30FF),
+    (0x3400, 0x9FFF),
+    (0x20000, 0x323AF),
+)
+
+
+class TfidfSettings(BaseModel):
+    """What `tfidf` adds to a candidate."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    C: Annotated[float, Field(gt=0)] | Auto = Field(
+        "auto", description="Inverse of the regularisation; auto takes the best of several on the validation rows."
+    )
+    words: Span | None = Field((1, 2), description="Fewest and most words of a word n-gram; null for none.")
+    characters: Literal["auto", "inside_words", "across_words", "none"] = Field(
+        "auto",
+        description="Character n-grams inside words or across them; auto: across where scripts use no spaces.",
+    )
+    character_span: Span | Auto = Field(
+        "auto", description="Fewest and most characters of an n-gram; auto: 2 to 5 inside words, 1 to 3 across them."
+    )
+    least_rows: Annotated[int, Field(ge=1)] | Auto = Field(
+        "auto", description="Rows that an n-gram must occur in; auto: 1, and 2 from ten thousand rows on."
+    )
+    most_words: int = Field(20_000, ge=1, description="Word n-grams kept at most, the most frequent first.")
+    most_characters: int = Field(40_000, ge=1, description="Character n-grams kept at most, the most frequent first.")
+
+    @model_validator(mode="after")
+    def _counts_something(self) -> TfidfSettings:
+        if self.words is None and self.characters == "none":
+            raise ValueError("words and characters must not both be switched off.")
+        for name, span in (("words", self.words), ("character_span", self.character_span)):
+            if isinstance(span, tuple) and span[0] > span[1]:
+                raise ValueError(f"{name} must be the fewest, then the most. Got {list(span)} instead.")
+        return self
+
+
+@dataclass(frozen=True)
+class TfidfModel:
+    """Fitted n-grams and the layer on them.
+
+    Attributes:
+        vectorisers: the blocks, beside one another in the layer's columns.
+        layer: weight (C, sum of D) and bias (C,).
+        facts: what was chosen, e.g. ``{"C": 4.0, "terms": 61234}``.
+    """
+
+    vectorisers: tuple[Vectoriser, ...]
+    layer: Linear
+    facts: Mapping[str, Any]
+
+    def logits(self, inputs: Sequence[str]) -> Array:
+        """Scores before normalisation of texts, float32 (N, C)."""
+        return self.layer.logits(stack(self.vectorisers, inputs))
+
+    def scaled(self, temperature: float) -> TfidfModel:
+        """The model with its logits divided by `temperature`."""
+        return TfidfModel(self.vectorisers, self.layer.scaled(temperature), self.facts)
+
+    def save(self, folder: Path) -> None:
+        """Write ``tfidf.safetensors`` and ``tfidf.json``."""
+        blocks = [
+            {
+                "analyser": each.block.analyser,
+                "shortest": each.block.shortest,
+                "longest": each.block.longest,
+                "terms": list(each.terms),
+            }
+            for each in self.vectorisers
+        ]
+        weights = {f"idf.{number}": each.idf for number, each in enumerate(self.vectorisers)}
+        save_linear(folder, "tfidf", self.layer, {"facts": dict(self.facts), "blocks": blocks}, **weights)
+
+
+class Tfidf:
+    """`tfidf`: fits texts in one go. Two runs are equal whatever their seeds, so its spread over seeds is nought."""
+
+    name = "tfidf"
+    summary = "Word and character n-grams with a logistic regression: the baseline, no pretrained model."
+    learns_from: LearnsFrom = "texts"
+    bundle_kind = "tfidf"
+    settings: type[BaseModel] = TfidfSettings
+    defaults: Mapping[str, Any] = MappingProxyType({})
+    deterministic = True
+
+    def fit(
+        self,
+        inputs: Sequence[str],
+        labels: Array,
+        targets: Targets,
+        settings: TfidfSettings,
+        *,
+        seed: int = 0,
+        validation: tuple[Sequence[str], Array] | None = None,
+        label_weights: Array | None = None,
+    ) -> TfidfModel:
+        """Fit on texts; see `FitMethod.fit`. `seed` changes nothing: the fit is convex and draws no number.
+
+        Raises:
+            DataError: the texts have no n-gram in common that could be counted.
+        """
+        from scipy.sparse import hstack
+
+        blocks = choose_blocks(inputs, settings)
+        rows = settings.least_rows if settings.least_rows != "auto" else (2 if len(inputs) >= _MANY_ROWS else 1)
+        fitted = [fit_vectoriser(inputs, block, least_rows=rows, most_terms=most) for block, most in blocks]
+        fitted = [(vectoriser, matrix) for vectoriser, matrix in fitted if vectoriser.terms]
+        if not fitted:
+            raise DataError("The training texts hold nothing that can be counted: no word and no character n-gram.")
+        vectorisers = tuple(vectoriser for vectoriser, _ in fitted)
+        count = len(targets.names)
+        held_out = None
+        if validation is not None and len(validation[0]):
+            held_out = (stack(vectorisers, validation[0]), to_indicators(validation[1], count))
+        strength, layer = fit_chosen(
+            hstack([matrix for _, matrix in fitted], format="csr", dtype="float32"),
+            to_indicators(labels, count),
+            strength=None if settings.C == "auto" else settings.C,
+            several=labels.ndim == 2,
+            strengths=_STRENGTHS,
+            default=_DEFAULT_STRENGTH,
+            weights=label_weights,
+            validation=held_out,
+        )
+        facts = {"C": strength, "terms": sum(len(each.terms) for each in vectorisers), "least_rows": rows}
+        return TfidfModel(vectorisers, layer, facts)
+
+    def load(self, folder: Path) -> TfidfModel:
+        """The model that `TfidfModel.save` wrote; loads neither torch nor scikit-learn."""
+        layer, document, arrays = load_linear(folder, "tfidf")
+        try:
+            vectorisers = tuple(
+                Vectoriser(
+                    Block(block["analyser"], block["shortest"], block["longest"]),
+                    tuple(block["terms"]),
+                    arrays[f"idf.{number}"],
+                )
+                for number, block in enumerate(document["blocks"])
+            )
+        except (KeyError, TypeError) as error:
+            raise CorruptError(f"The list of n-grams cannot be read ({error!r}).", where=str(folder)) from error
+        if sum(len(each.terms) for each in vectorisers) != layer.weight.shape[1]:
+            raise CorruptError("The list of n-grams does not fit the weights.", where=str(folder))
+        return TfidfModel(vectorisers, layer, document.get("facts", {}))
+
+
+def join_texts(examples: pa.Table) -> list[str]:
+    """What the method reads of each example: its text, and of a pair both on two lines."""
+    texts: list[str] = examples.column("text").to_pylist()
+    if "text_pair" not in examples.column_names:
+        return texts
+    pairs: list[str] = examples.column("text_pair").to_pylist()
+    return [f"{text}\n{pair}" for text, pair in zip(texts, pairs, strict=True)]
+
+
+def choose_blocks(texts: Sequence[str], settings: TfidfSettings) -> list[tuple[Block, int]]:
+    """The blocks that the settings ask for, each with the most terms it may keep."""
+    blocks: list[tuple[Block, int]] = []
+    if settings.words is not None:
+        blocks.append((Block("word", *settings.words), settings.most_words))
+    where = settings.characters
+    if where == "auto":
+        where = "across_words" if unspaced_share(texts) > _UNSPACED_SHARE else "inside_words"
+    if where != "none":
+        analyser: Analyser = "char" if where == "across_words" else "char_wb"
+        usual = (1, 3) if where == "across_words" else (2, 5)
+        span = usual if settings.character_span == "auto" else settings.character_span
+        blocks.append((Block(analyser, *span), settings.most_characters))
+    return blocks
+
+
+def unspaced_share(texts: Sequence[str], sample: int = 1000) -> float:
+    """Share of the letters, in the first texts, of scripts that are written without spaces."""
+    letters = [ord(character) for text in texts[:sample] for character in text[:200] if character.isalpha()]
+    unspaced = sum(1 for code in letters if any(first <= code <= last for first, last in _UNSPACED))
+    return unspaced / len(letters) if letters else 0.0
+
+
+METHOD = Tfidf()

@@ -1,0 +1,206 @@
+"""The choices that a candidate leaves open: backbone, lengths, precision, and how it is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provetune.core.errors import ProvetuneError, UsageError
+from provetune.core.protocols import Method, Targets
+from provetune.problem.reading import ProblemFile
+from provetune.problem.syntax import AUTO, Candidate, Problem
+from provetune.study.lengths import Lengths, measure_lengths
+from provetune.study.machine import settle_device
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from provetune.data.splits import Splits
+    from provetune.models.backbones import Backbone
+    from provetune.models.download import Listener
+
+IMBALANCE = 10
+_FALLBACKS: Mapping[str, Any] = {
+    "epochs": 3.0,
+    "learning_rate": 1e-4,
+    "batch_rows": 32,
+    "batch_tokens": 4096,
+    "weight_decay": 0.01,
+    "warmup": 0.1,
+    "patience": 3,
+}
+_LEAST_EVALUATIONS = 3
+_MOST_EVALUATIONS = 6
+LEAST_STEPS = 250
+"""Optimiser steps that a small set is passed over for: fewer leave even a warmed-up head untrained."""
+MOST_EPOCHS = 12
+
+
+@dataclass
+class CandidateChooser:
+    """Makes the choices of one candidate after another, sharing what they have in common.
+
+    Attributes:
+        candidates, backbones, settings, precisions: what was chosen so far, by candidate.
+        notes: gets a sentence for each choice worth telling.
+    """
+
+    file: ProblemFile
+    problem: Problem
+    targets: Targets
+    splits: Splits
+    wanted_device: str
+    progress: Listener | None
+    notes: list[str]
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    backbones: dict[str, Backbone | None] = field(default_factory=dict)
+    settings: dict[str, BaseModel] = field(default_factory=dict)
+    precisions: dict[str, str] = field(default_factory=dict)
+    _lengths: dict[str, Lengths] = field(default_factory=dict)
+    _found: dict[str, Backbone] = field(default_factory=dict)
+    _device: str | None = None
+
+    @property
+    def device(self) -> str:
+        """Where trials compute. torch is asked only when a candidate computes with it."""
+        return self._device or "cpu"
+
+    def settle(self, name: str) -> None:
+        """Make every choice that candidate `name` leaves open."""
+        from provetune.models.methods import METHODS
+
+        candidate = self.problem.candidates[name]
+        method = METHODS.get(candidate.method)
+        settings = method.settings.model_validate(candidate.extra)
+        chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
+        backbone = None
+        if method.learns_from != "texts":
+            self._device = self._device or settle_device(self.wanted_device)
+            backbone = self._backbone(name, candidate)
+            chosen |= self._encoding(name, candidate, backbone)
+            chosen |= self._precision(name, candidate)
+        if method.learns_from == "weights" and backbone is not None:
+            chosen |= training_choices(
+                candidate, method, chosen["max_length"], rows=self.splits.train.num_rows, width=backbone.width
+            )
+            self._tell_of_epochs(name, candidate, chosen["epochs"], method)
+        self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **settings.model_dump(), **chosen})
+        self.backbones[name] = backbone
+        self.settings[name] = settings
+
+    def _backbone(self, name: str, candidate: Candidate) -> Backbone:
+        if candidate.backbone in self._found:
+            return self._found[candidate.backbone]
+        backbone = backbone_at(self.file, name, candidate, self.problem.language, self.progress)
+        if candidate.backbone == AUTO:
+            self.notes.append(f"Backbone '{backbone.name}' is the default for language '{self.problem.language}'.")
+        if is_unlike(self.problem.language, backbone):
+            spoken = ", ".join(backbone.languages)
+            self.notes.append(f"'{backbone.name}' was made for {spoken}; the texts are '{self.problem.language}'.")
+        self._found[candidate.backbone] = backbone
+        return backbone
+
+    def _encoding(self, name: str, candidate: Candidate, backbone: Backbone) -> dict[str, Any]:
+        lengths = self._lengths_of(backbone)
+        max_length = lengths.choose_max_length() if candidate.max_length == AUTO else candidate.max_length
+        if max_length > backbone.max_positions:
+            raise UsageError(
+                f"max_length {max_length} is more than '{backbone.name}' takes ({backbone.max_positions}).",
+                where=self.file.where("candidates", name, "max_length"),
+                hint="Lower it, or set long_texts: windows.",
+            )
+        long_texts = lengths.choose_long_texts(max_length) if candidate.long_texts == AUTO else candidate.long_texts
+        share = lengths.share_longer(max_length)
+        if share > 0:
+            how = {"head": "keep their head", "head_tail": "keep head and tail", "windows": "are cut into windows"}
+            self.notes.append(
+                f"{share:.1%} of the texts exceed {max_length} tokens of '{backbone.name}' and {how[long_texts]}."
+            )
+        return {"backbone": backbone.name, "max_length": max_length, "long_texts": long_texts}
+
+    def _lengths_of(self, backbone: Backbone) -> Lengths:
+        from provetune.models.loading import load_tokenizer
+
+        if backbone.content_hash not in self._lengths:
+            tokenizer = load_tokenizer(backbone)
+            measured = measure_lengths(self.splits.train, tokenizer, backbone.max_positions)
+            self._lengths[backbone.content_hash] = measured
+        return self._lengths[backbone.content_hash]
+
+    def _precision(self, name: str, candidate: Candidate) -> dict[str, Any]:
+        from provetune.models.precision import choose_precision
+
+        precision = choose_precision(candidate.precision, self.device)
+        self.precisions[name] = precision.name
+        if candidate.precision == AUTO:
+            self.notes.append(f"Precision {precision.name}: {precision.reason}.")
+        return {"precision": precision.name}
+
+    def _tell_of_epochs(self, name: str, candidate: Candidate, epochs: float, method: Method) -> None:
+        usual = method.defaults.get("epochs", _FALLBACKS["epochs"])
+        if candidate.epochs == AUTO and epochs > usual:
+            self.notes.append(f"'{name}' passes over its rows {epochs:g} times instead of {usual:g}: they are few.")
+
+    def _label_weights(self, candidate: Candidate) -> str:
+        counts = [count for count in self.targets.counts if count > 0]
+        if candidate.label_weights != AUTO or not counts:
+            return "none" if candidate.label_weights == AUTO else candidate.label_weights
+        if max(counts) <= IMBALANCE * min(counts):
+            return "none"
+        self.notes.append(
+            f"Rare labels weigh more: the largest label has {max(counts)} training rows, the smallest {min(counts)}."
+        )
+        return "balanced"
+
+
+def backbone_at(
+    file: ProblemFile, name: str, candidate: Candidate, language: str, progress: Listener | None = None
+) -> Backbone:
+    """The backbone of candidate `name`; what goes wrong says where in the problem file it was asked for."""
+    from provetune.models.backbones import find_backbone
+
+    try:
+        return find_backbone(candidate.backbone, language, base=file.path.parent, progress=progress)
+    except ProvetuneError as error:
+        if error.where is not None:
+            raise
+        raise type(error)(error.message, where=file.where("candidates", name, "backbone"), hint=error.hint) from error
+
+
+def training_choices(
+    candidate: Candidate, method: Method, max_length: int, *, rows: int, width: int | None
+) -> dict[str, Any]:
+    """What gradient descent needs, from the candidate, else from its method, else for all methods alike.
+
+    Args:
+        rows: training rows; few of them are passed over more often, up to `MOST_EPOCHS` times, until they make
+            `LEAST_STEPS` steps.
+        width: hidden size of the backbone; a method that names the width its learning rate was found at
+            (``reference_width``) gets a smaller one for wider models, as its inverse square.
+    """
+    chosen: dict[str, Any] = {}
+    for name, fallback in _FALLBACKS.items():
+        written = getattr(candidate, name)
+        chosen[name] = method.defaults.get(name, fallback) if written == AUTO else written
+    # One text of full length must fit into a batch.
+    chosen["batch_tokens"] = max(chosen["batch_tokens"], max_length)
+    if candidate.epochs == AUTO:
+        steps = -(-rows // (chosen["batch_rows"] * candidate.accumulate))
+        chosen["epochs"] = max(chosen["epochs"], min(MOST_EPOCHS, -(-LEAST_STEPS // max(1, steps))))
+    reference = method.defaults.get("reference_width")
+    if candidate.learning_rate == AUTO and reference is not None and width is not None and width > reference:
+        chosen["learning_rate"] = float(f"{chosen['learning_rate'] * (reference / width) ** 2:.2g}")
+    evaluations = candidate.evaluations
+    if evaluations == AUTO:
+        once_an_epoch = max(_LEAST_EVALUATIONS, min(_MOST_EVALUATIONS, round(chosen["epochs"])))
+        evaluations = method.defaults.get("evaluations", once_an_epoch)
+    chosen["evaluations"] = evaluations
+    return chosen
+
+
+def is_unlike(language: str, backbone: Backbone) -> bool:
+    """Whether a backbone was made for other languages than the texts'; unknown ones fit each other."""
+    known = {each.lower().split("-")[0] for each in backbone.languages}
+    code = language.lower().split("-")[0]
+    return bool(known) and code not in (*known, "und", AUTO) and "multilingual" not in known
