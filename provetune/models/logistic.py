@@ -1,20 +1,21 @@
 """Logistic regression on dense or sparse features: softmax for one label a row, one sigmoid a label for several.
 
 The objective is scikit-learn's, ``C · Σ weightᵢ · lossᵢ + ½ ‖W‖²`` with a free intercept, and so is its minimum (it is
-convex); the way there is quicker: L-BFGS (Liu & Nocedal 1989) whose first guess of the curvature comes from the
-features' own second moments (Böhning 1992 bounds the softmax Hessian by them), in single precision, over all labels
-at once, each C starting from the last one's solution. Nothing is drawn at random: equal rows give equal weights, up
+convex); the way there is quicker: L-BFGS whose first guess of the curvature comes from the features' own second
+moments (Böhning 1992 bounds the softmax Hessian by them), in single precision, over all labels at once, each C
+starting from the last one's solution. Nothing is drawn at random: equal rows give equal weights, up
 to the rounding of another number of threads.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
+
+from provetune.models.lbfgs import minimise
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 Features: TypeAlias = Any
 """A float32 array (N, D) or a scipy CSR matrix of that shape."""
 
-_MEMORY = 10
-_ROUGH, _FINE = 3e-3, 1e-4
+_ROUGH, _FINE = 1e-2, 1e-4
 _DENSE_LIMIT = 2048
-_SHRINK, _ENOUGH, _HALVINGS = 0.5, 1e-4, 30
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ def fit_logistic(
     first = np.zeros((width + 1, count), dtype=np.float32)
     if start is not None:
         first[:-1], first[-1] = start.weight.T, start.bias
-    found = _minimise(loss, first, loss.preconditioner(), tolerance, most_steps)
+    found = minimise(loss, first, loss.preconditioner(), tolerance, most_steps)
     return Linear(np.ascontiguousarray(found[:-1].T), found[-1].copy())
 
 
@@ -261,56 +260,3 @@ def _importance(indicators: Array, weights: Array | None, several: bool) -> Arra
         return entries
     rows: Array = indicators @ given[:, None]
     return rows
-
-
-def _minimise(
-    loss: Callable[[Array], tuple[float, Array]],
-    point: Array,
-    precondition: Callable[[Array], Array],
-    tolerance: float,
-    most_steps: int,
-) -> Array:
-    """L-BFGS with backtracking until the Armijo condition holds."""
-    pairs: deque[tuple[Array, Array, float]] = deque(maxlen=_MEMORY)
-    value, gradient = loss(point)
-    for _ in range(most_steps):
-        direction = -_curved(gradient, pairs, precondition)
-        slope = float(np.vdot(direction, gradient))
-        if slope >= 0:  # rounding spoilt the memory: begin it anew
-            pairs.clear()
-            direction = -precondition(gradient)
-            slope = float(np.vdot(direction, gradient))
-        if -slope <= tolerance * value:
-            break
-        length = 1.0
-        for _ in range(_HALVINGS):
-            moved = point + np.float32(length) * direction
-            new_value, new_gradient = loss(moved)
-            if new_value <= value + _ENOUGH * length * slope:
-                break
-            length *= _SHRINK
-        else:  # no descent is left in single precision
-            break
-        step, change = moved - point, new_gradient - gradient
-        curvature = float(np.vdot(step, change))
-        if curvature > 1e-12 * float(np.vdot(change, change)):
-            pairs.append((step, change, 1.0 / curvature))
-        point, value, gradient = moved, new_value, new_gradient
-    return point
-
-
-def _curved(gradient: Array, pairs: deque[tuple[Array, Array, float]], precondition: Callable[[Array], Array]) -> Array:
-    """The two-loop recursion: an estimate of the inverse Hessian times the gradient."""
-    found = gradient.copy()
-    parts = []
-    for step, change, inverse in reversed(pairs):
-        part = inverse * float(np.vdot(step, found))
-        found -= np.float32(part) * change
-        parts.append(part)
-    found = precondition(found)
-    if pairs:
-        step, change, inverse = pairs[-1]
-        found *= np.float32(1.0 / (inverse * float(np.vdot(change, precondition(change)))))
-    for (step, change, inverse), part in zip(pairs, reversed(parts), strict=True):
-        found += np.float32(part - inverse * float(np.vdot(change, found))) * step
-    return found

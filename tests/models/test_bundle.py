@@ -134,6 +134,7 @@ def test_the_adapter_is_kept_beside_and_loads(tiny_bert: Path, tmp_path: Path) -
     opened = open_bundle(folder)
     assert opened.adapter == folder / "adapter"
     assert "adapter/adapter_model.safetensors" in read_json(folder / MANIFEST)["files"]
+    assert str(tiny_bert.parent) not in (opened.adapter / "adapter_config.json").read_text(encoding="utf-8")
     restored = load_adapter(load_model(tiny_bert, CLASSIFIER, HEAD, seed=99), opened.adapter).eval()
     assert golden.check(answers(restored, tokenizer), where="adapter", tolerance=1e-5) <= 1e-5
     assert (

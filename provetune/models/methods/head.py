@@ -21,7 +21,7 @@ from provetune.models.logistic import Linear, fit_chosen, to_indicators
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
-_STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
+_STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 _DEFAULT_STRENGTH = 16.0
 
 

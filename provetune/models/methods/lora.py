@@ -103,8 +103,8 @@ class Lora:
         """Write ``adapter_model.safetensors`` and ``adapter_config.json``, which `load_adapter` and peft read."""
         wrapped: Any = model
         for config in wrapped.peft_config.values():
-            # Where the backbone lay on this machine says nothing to anyone else.
-            config.base_model_name_or_path = None
+            # Where the backbone lay on this machine says nothing to anyone else. (peft would fill in None.)
+            config.base_model_name_or_path = ""
         wrapped.save_pretrained(str(folder), safe_serialization=True)
         (Path(folder) / "README.md").unlink(missing_ok=True)
 

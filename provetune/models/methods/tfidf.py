@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Auto: TypeAlias = Literal["auto"]
 Span: TypeAlias = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, le=10)]]
 
-_STRENGTHS = (0.25, 1.0, 4.0, 16.0, 64.0, 256.0)
+_STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 _DEFAULT_STRENGTH = 4.0
 _MANY_ROWS = 10_000
 _UNSPACED_SHARE = 0.3
