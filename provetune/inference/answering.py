@@ -1,0 +1,48 @@
+"""The seam between the predictor and the backends: what a kind of bundle must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from provetune.core.protocols import Array, Task
+
+Progress: TypeAlias = Callable[[int], None]
+
+
+class Answerer(Protocol):
+    """A loaded model.
+
+    Attributes:
+        precision: number format it computes in, ``"fp32"`` or ``"bf16"``.
+        engine: what computes, in words; named beside every latency.
+    """
+
+    precision: str
+    engine: str
+
+    def logits(self, examples: pa.Table) -> tuple[Array, Array]:
+        """Logits of features (F, C), and the number of the example each belongs to (F,), ascending.
+
+        Args:
+            examples: columns ``text`` and, for pairs, ``text_pair``.
+        """
+
+
+class Backend(Protocol):
+    """A kind of bundle: how it is loaded."""
+
+    name: str
+    summary: str
+
+    def open(self, bundle: Any, task: Task, *, precision: str, device: str) -> Answerer:
+        """Load the bundle's model.
+
+        Args:
+            bundle: what `provetune.models.bundle.open_bundle` gives.
+            precision: ``"fp32"``, ``"bf16"`` or ``"auto"``, which takes bf16 where the machine multiplies it
+                natively.
+        """

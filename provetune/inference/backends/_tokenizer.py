@@ -1,0 +1,28 @@
+"""A bundle's tokenizer without transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from provetune.core.errors import CorruptError
+
+
+class FolderTokenizer:
+    """The folder's ``tokenizer.json``, read without transformers.
+
+    Attributes:
+        backend_tokenizer: the `tokenizers.Tokenizer`.
+        model_input_names: the inputs that the model takes.
+    """
+
+    def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
+        from tokenizers import Tokenizer
+
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise CorruptError("This bundle has no tokenizer.json.", where=str(folder))
+        self.backend_tokenizer = Tokenizer.from_file(str(path))
+        typed = int(config.get("type_vocab_size") or 0) > 1
+        self.model_input_names = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]

@@ -1,0 +1,155 @@
+"""What a caller hands over, made into examples: texts, pairs, or rows with named columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from provetune.core.errors import DataError, UsageError
+from provetune.core.suggest import advice
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Missing: TypeAlias = Literal["refuse", "keep"]
+Item: TypeAlias = "str | tuple[str, str] | Mapping[str, Any]"
+
+
+@dataclass(frozen=True)
+class TextColumns:
+    """Which columns of a row make its text, as the bundle was trained.
+
+    Attributes:
+        names: one for a text, two for a pair, more are joined.
+        mask: kinds of personal data that are replaced before the model sees a text.
+    """
+
+    names: tuple[str, ...] = ("text",)
+    mask: tuple[str, ...] = ()
+
+    @property
+    def paired(self) -> bool:
+        return len(self.names) == 2
+
+    def texts_of(self, item: Any, where: str) -> tuple[str, ...] | None:
+        """The one or two texts of an item; None where it has none.
+
+        Raises:
+            DataError: what should be text is a number, a list or anything else, or a column is not there.
+        """
+        parts = self._parts(item, where)
+        for part in parts:
+            if part is not None and not isinstance(part, str):
+                if isinstance(part, float) and part != part:
+                    continue
+                raise DataError(f"The text must be a string. Got {_shown(part)} instead.", where=where)
+        texts = [part for part in parts if isinstance(part, str)]
+        if not any(text.strip() for text in texts):
+            return None
+        self._refuse_surrogates(texts, where)
+        if self.paired:
+            texts = [part if isinstance(part, str) else "" for part in parts]
+        elif len(texts) > 1:
+            from provetune.data.texts import SEPARATOR
+
+            texts = [SEPARATOR.join(texts)]
+        if self.mask:
+            from provetune.data.privacy import mask_text
+
+            texts = [mask_text(text, self.mask) for text in texts]
+        return tuple(texts)
+
+    def _parts(self, item: Any, where: str) -> list[Any]:
+        if isinstance(item, Mapping):
+            return [self._cell(item, name, place, where) for place, name in enumerate(self.names)]
+        if isinstance(item, tuple | list):
+            if len(item) != len(self.names):
+                wanted = f"{len(self.names)} texts ({', '.join(self.names)})" if len(self.names) > 1 else "one text"
+                raise DataError(f"This bundle takes {wanted} a row. Got {len(item)} instead.", where=where)
+            return list(item)
+        if self.paired and isinstance(item, str):
+            raise DataError(
+                f"This bundle takes pairs ({' and '.join(self.names)}). Got one text instead.",
+                where=where,
+                hint="Give a tuple of two, or a mapping.",
+            )
+        return [item]
+
+    def _cell(self, item: Mapping[str, Any], name: str, place: int, where: str) -> Any:
+        if name in item:
+            return item[name]
+        plain = ("text", "text_pair")[place] if place < 2 and len(self.names) <= 2 else name
+        if plain in item:
+            return item[plain]
+        raise DataError(f"There is no column '{name}'.", where=where, hint=advice(name, [str(key) for key in item]))
+
+    def _refuse_surrogates(self, texts: Sequence[str], where: str) -> None:
+        for text in texts:
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise DataError(
+                    f"The text holds half a character (position {error.start + 1}).",
+                    where=where,
+                    hint="It was cut inside an emoji; remove that part.",
+                ) from None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Examples to be answered.
+
+    Attributes:
+        examples: columns ``text`` and, for pairs, ``text_pair``; M rows.
+        places: number of the item each example came from; the others have no text.
+        count: items, N.
+    """
+
+    examples: pa.Table
+    places: Sequence[int]
+    count: int
+
+
+def prepare(
+    items: Iterable[Any], columns: TextColumns, *, missing: Missing = "refuse", where: Sequence[str] | None = None
+) -> Prepared:
+    """Items as examples.
+
+    Args:
+        items: texts, pairs or mappings.
+        missing: what to do about an item without text: refuse all, or leave it without an answer.
+        where: the place of each item, for errors; numbered when left out.
+
+    Raises:
+        DataError: an item is no text, or has none and `missing` says to refuse.
+    """
+    import pyarrow as pa
+
+    if missing not in ("refuse", "keep"):
+        raise UsageError(f"missing must be 'refuse' or 'keep'. Got '{missing}' instead.")
+    texts: list[tuple[str, ...]] = []
+    places: list[int] = []
+    count = 0
+    for number, item in enumerate(items):
+        place = where[number] if where is not None else f"text {number + 1}"
+        found = columns.texts_of(item, place)
+        count += 1
+        if found is None:
+            if missing == "refuse":
+                raise DataError(
+                    "There is no text.", where=place, hint="Fill it in, or keep such rows unanswered (--keep-empty)."
+                )
+            continue
+        texts.append(found)
+        places.append(number)
+    table = {"text": pa.array([text[0] for text in texts], pa.string())}
+    if columns.paired:
+        table["text_pair"] = pa.array([text[1] for text in texts], pa.string())
+    return Prepared(pa.table(table), places, count)
+
+
+def _shown(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", tuple: "a list", type(None): "nothing", bool: "true or false"}
+    kind = kinds.get(type(value), "a number" if isinstance(value, int | float) else type(value).__name__)
+    return f"{kind} ({str(value)[:40]})"
