@@ -18,6 +18,7 @@ from provetune.core.suggest import advice
 from provetune.models import catalogue
 from provetune.models.download import ORIGIN, Listener, get
 from provetune.models.hub import find_in_hub
+from provetune.models.padding import MULTIPLE
 
 Source: TypeAlias = Literal["folder", "catalogue", "hub"]
 
@@ -175,7 +176,8 @@ def _max_positions(folder: Path, config: dict[str, Any]) -> int:
         limit = None
     if isinstance(limit, int | float) and 0 < limit < _ENDLESS:
         positions = min(positions, int(limit))
-    return positions
+    # Batches are padded to multiples, and the padding needs positions too.
+    return positions // MULTIPLE * MULTIPLE if positions >= MULTIPLE else positions
 
 
 def _file_hashes(folder: Path) -> dict[str, str]:
