@@ -1,0 +1,88 @@
+"""The parts of a report on the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from provetune.cli._curves import draw_curve
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_MOST_MATRIX_LABELS = 12
+_MOST_LABEL_LINES = 60
+_LABEL_LETTERS = 28
+
+
+def label_table(lines: Sequence[Mapping[str, Any]]) -> Table:
+    """Precision, recall, F1 and support of each label, the worst F1 first."""
+    from rich.markup import escape
+
+    table = _table("label", "precision", "recall", "f1", "support", "predicted")
+    for line in sorted(lines, key=lambda line: line["f1"])[:_MOST_LABEL_LINES]:
+        scores = [f"{line[part]:.3f}" for part in ("precision", "recall", "f1")]
+        table.add_row(escape(_short(line["label"])), *scores, str(line["support"]), f"{line['predicted']:.1f}")
+    if len(lines) > _MOST_LABEL_LINES:
+        table.add_row(f"… and {len(lines) - _MOST_LABEL_LINES} better ones (--json or --csv has all)")
+    return table
+
+
+def confusion_table(report: Mapping[str, Any]) -> Table | None:
+    """Gold labels down, given labels across; for many or several labels the pairs most often mixed up."""
+    from rich.markup import escape
+
+    names, counts = report["confusion"]["labels"], report["confusion"]["counts"]
+    nested = bool(counts) and isinstance(counts[0][0], list)
+    if counts and not nested and len(names) <= _MOST_MATRIX_LABELS:
+        # Long label names do not fit over narrow columns: the rows number them.
+        numbered = {name: f"{number}" for number, name in enumerate(names, 1)}
+        table = _table("gold \\ given", *numbered.values())
+        for name, line in zip(names, counts, strict=True):
+            cells = [f"[bold]{n}[/]" if other == name else str(n or "·") for other, n in zip(names, line, strict=True)]
+            table.add_row(f"{numbered[name]} {escape(_short(name))}", *cells)
+        return table
+    if not report["most_confused"]:
+        return None
+    table = _table("gold", "given", "times", left=2)
+    for pair in report["most_confused"]:
+        table.add_row(escape(_short(pair["label"])), escape(_short(pair["prediction"])), str(pair["count"]))
+    return table
+
+
+def curve_lines(curves: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
+    """For each run the loss over its steps and the validation score over its evaluations, drawn in text."""
+    for curve in curves:
+        losses = [point["loss"] for point in curve["steps"]]
+        scores = [point["scores"].get(metric, float("nan")) for point in curve["evaluations"]]
+        if not losses and len(scores) < 2:
+            continue
+        parts = [f"run {curve['k']}"]
+        if losses:
+            parts.append(f"loss {draw_curve(losses)} {losses[0]:.3f} → {losses[-1]:.3f}")
+        if scores:
+            parts.append(f"{metric} {draw_curve(scores, 20)} best {max(scores):.3f}")
+        yield "  ".join(parts) + (f"  ({curve['stopped']})" if curve["stopped"] else "")
+
+
+def calibration_line(calibration: Mapping[str, Any] | None) -> str | None:
+    """Calibration error before and after the temperature, averaged over the runs."""
+    if calibration is None:
+        return None
+    before, after = fmean(calibration["ece_before"]), fmean(calibration["ece_after"])
+    temperature = fmean(calibration["temperatures"])
+    return f"Calibration error {before:.3f} before, {after:.3f} after temperature {temperature:.2f}"
+
+
+def _table(*titles: str, left: int = 1) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place, title in enumerate(titles):
+        table.add_column(title, justify="left" if place < left else "right")
+    return table
+
+
+def _short(text: str, most: int = _LABEL_LETTERS) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

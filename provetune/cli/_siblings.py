@@ -1,0 +1,30 @@
+"""Validation and test files that lie beside a training file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_TRAIN = re.compile(r"(?P<before>.*?)(?P<role>train(?:ing)?)(?P<after>.*)", re.IGNORECASE)
+_ROLES = {"validation": ("validation", "valid", "val", "dev", "development"), "test": ("test", "testing", "held_out")}
+
+
+def find_siblings(train: Path) -> dict[str, Path]:
+    """The files whose names differ from `train`'s in the role alone, e.g. ``my_train.csv`` and ``my_test.csv``.
+
+    Nothing is found for a file that does not call itself a training file.
+
+    Returns:
+        ``"validation"`` and ``"test"``, where there are such files.
+    """
+    match = _TRAIN.fullmatch(train.stem)
+    if match is None:
+        return {}
+    there = {path.name.lower(): path for path in train.parent.iterdir() if path.is_file() and path != train}
+    found = {}
+    for role, words in _ROLES.items():
+        names = (f"{match['before']}{word}{match['after']}{train.suffix}".lower() for word in words)
+        sibling = next((there[name] for name in names if name in there), None)
+        if sibling is not None:
+            found[role] = sibling
+    return found

@@ -1,0 +1,234 @@
+"""`provetune init`: look at a data file, say what was understood, and draft a problem file from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provetune.cli._output import console, logs_on_stderr, print_json
+from provetune.cli._siblings import find_siblings
+from provetune.core.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import Role
+    from provetune.data.table import RawTable
+
+_OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope")
+_SHOWN_LABELS = 10
+_SHOWN_ROWS = 3
+_PART_NAMES = ("train", "training", "data", "all")
+_RARE_ROWS = 5
+_MOST_LABELS_SHARE = 0.5
+
+
+def command(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Data: csv, tsv, jsonl, json, parquet, xlsx, or hub:NAME.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the problem file.")] = Path(
+        "problem.yaml"
+    ),
+    text: Annotated[
+        list[str] | None, typer.Option("--text", metavar="COLUMN", help="Text column; repeat for several.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", metavar="COLUMN", help="Label column; repeat for 0/1 columns.")
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="Kind of problem.")] = "classification",
+    name: Annotated[str | None, typer.Option("--name", help="Name of the problem; the file's name by default.")] = None,
+    encoding: Annotated[str | None, typer.Option("--encoding", help="Text encoding, where detection is wrong.")] = None,
+    delimiter: Annotated[str | None, typer.Option("--delimiter", help="Cell separator, where it is wrong.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a problem file that is there.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Look at a data file and draft a commented problem file from it."""
+    if output.exists() and not force:
+        raise UsageError(f"'{output}' is there already.", hint="Replace it with --force, or name another --output.")
+    with logs_on_stderr(json):
+        draft = _Draft(file, output, task, encoding, delimiter, _given(text, label))
+        draft.write(name)
+    if json:
+        print_json(draft.document())
+    else:
+        draft.show()
+
+
+def _given(text: list[str] | None, label: list[str] | None) -> dict[str, str | list[str]]:
+    named = {"text": text, "label": label}
+    return {role: columns[0] if len(columns) == 1 else columns for role, columns in named.items() if columns}
+
+
+class _Draft:
+    """What was found in a file, and the problem file that follows from it."""
+
+    def __init__(
+        self,
+        file: str,
+        output: Path,
+        task: str,
+        encoding: str | None,
+        delimiter: str | None,
+        given: dict[str, str | list[str]],
+    ) -> None:
+        from provetune.data.language import detect_language
+        from provetune.data.reading import read_table
+        from provetune.tasks import TASKS
+
+        self.file, self.output, self.task = file, output, task
+        self.encoding, self.delimiter = encoding, delimiter
+        roles = TASKS.get(task).roles
+        self.raw: RawTable = read_table(file, encoding=encoding, delimiter=delimiter)
+        self.columns, self.reasons = _find_columns(self.raw, roles, given)
+        self.labels = self._count_labels()
+        self.language = detect_language(self._texts())
+        self.siblings = {} if file.startswith("hub:") else find_siblings(Path(file))
+
+    def write(self, name: str | None) -> None:
+        """Write the problem file."""
+        from provetune.core.files import write_text
+        from provetune.problem.drafting import draft_problem
+
+        columns = self.columns
+        text = draft_problem(
+            train=self._place(self.file),
+            text=columns["text"],
+            label=columns.get("label"),
+            name=name or self._name(),
+            task=self.task,
+            language=self.language,
+            rows=self.raw.rows,
+            labels=self.labels,
+            columns=self.raw.names,
+            validation=self._sibling("validation"),
+            test=self._sibling("test"),
+            out_of_scope=next((label for label in self.labels if label.casefold() in _OUT_OF_SCOPE), None),
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+            notes=self.raw.notes,
+        )
+        write_text(self.output, text)
+
+    def document(self) -> dict[str, Any]:
+        """What ``--json`` prints."""
+        return {
+            "problem": str(self.output),
+            "task": self.task,
+            "language": self.language,
+            "columns": self.columns,
+            "reasons": self.reasons,
+            "rows": self.raw.rows,
+            "labels": self.labels,
+            "samples": self.samples(),
+            "files": {"train": self.file, **{role: str(path) for role, path in self.siblings.items()}},
+            "notes": list(self.raw.notes),
+            "warnings": self.warnings(),
+        }
+
+    def warnings(self) -> list[str]:
+        """What a person should look at before going on."""
+        found = []
+        rows, labels = self.raw.rows, self.labels
+        if len(labels) == 1:
+            found.append(f"Every row has the same label, '{next(iter(labels))}': there is nothing to learn.")
+        if labels and len(labels) > rows * _MOST_LABELS_SHARE:
+            found.append(f"{len(labels)} labels in {rows} rows: is '{self.columns['label']}' the label?")
+        rare = [label for label, count in labels.items() if count < _RARE_ROWS]
+        if rare and len(labels) <= rows * _MOST_LABELS_SHARE:
+            found.append(f"{len(rare)} labels have fewer than {_RARE_ROWS} rows: {', '.join(rare[:5])}.")
+        if not labels:
+            found.append("No label column was found; name it with --label.")
+        return found
+
+    def show(self) -> None:
+        """Print what was understood, with three rows of the data."""
+        from rich.markup import escape
+        from rich.table import Table
+
+        screen = console()
+        for note in self.raw.notes:
+            screen.print(note, markup=False)
+        screen.print(f"{self.raw.rows:,} rows, language {self.language}, task {self.task}.")
+        for role, column in self.columns.items():
+            shown = column if isinstance(column, str) else ", ".join(column)
+            screen.print(f"  {role}: column {shown}. {self.reasons[role]}", markup=False)
+        for role, path in self.siblings.items():
+            screen.print(f"  {role}: {path} lies beside it and is used", markup=False)
+        if samples := self.samples():
+            table = Table(*samples[0], box=None, header_style="bold", padding=(0, 2, 0, 2))
+            for row in samples:
+                table.add_row(*(escape(_short(value)) for value in row.values()))
+            screen.print(table)
+        screen.print(f"{len(self.labels)} labels: {_list_labels(self.labels)}", markup=False)
+        for warning in self.warnings():
+            screen.print(f"Look at this: {warning}", style="yellow", markup=False)
+        screen.print(f"Wrote {self.output}. Next: provetune check {self.output}", markup=False)
+
+    def samples(self) -> list[dict[str, str | None]]:
+        """The first three rows, of the columns that have a part."""
+        names = [name for column in self.columns.values() for name in ([column] if isinstance(column, str) else column)]
+        return list(self.raw.table.select(names).slice(0, _SHOWN_ROWS).to_pylist())
+
+    def _texts(self) -> list[str]:
+        column = self.columns["text"]
+        first = column if isinstance(column, str) else column[0]
+        return [value for value in self.raw.table.column(first).slice(0, 5000).to_pylist() if value]
+
+    def _count_labels(self) -> dict[str, int]:
+        """Rows of each label, the most frequent first."""
+        from collections import Counter
+
+        from provetune.data.labels import read_labels
+
+        cells = read_labels(self.raw, self.columns.get("label"), None).drop_null().to_pylist()
+        counted = Counter(label for cell in cells for label in ([cell] if isinstance(cell, str) else cell))
+        return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+
+    def _sibling(self, role: str) -> str | None:
+        path = self.siblings.get(role)
+        return None if path is None else self._place(str(path))
+
+    def _name(self) -> str:
+        """The file's name; that of its folder where the file is only called after its part, as train.csv is."""
+        if self.file.startswith("hub:"):
+            return self.file
+        path = Path(self.file).absolute()
+        return path.parent.name if path.stem.lower() in _PART_NAMES and path.parent.name else path.name
+
+    def _place(self, file: str) -> str:
+        """The file as the problem file names it: relative to the problem file where it lies below it."""
+        if file.startswith("hub:"):
+            return file
+        path, folder = Path(file).absolute(), self.output.absolute().parent
+        return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.as_posix()
+
+
+def _find_columns(
+    raw: RawTable, roles: Sequence[Role], given: dict[str, str | list[str]]
+) -> tuple[dict[str, str | list[str]], dict[str, str]]:
+    """The column of each role, as given or detected, and why; a role that nothing fits has a reason alone."""
+    from provetune.data.columns import detect_columns, resolve_columns
+    from provetune.problem.syntax import Columns
+
+    resolve_columns(raw, Columns.model_validate(given), [role for role in roles if role.name in given])
+    taken = [name for column in given.values() for name in ([column] if isinstance(column, str) else column)]
+    detected = detect_columns(raw, [role for role in roles if role.name not in given], taken=taken)
+    found = {**detected.columns, **given}
+    reasons = {**detected.reasons, **dict.fromkeys(given, "You said so.")}
+    if "text" not in found:
+        raise DataError(
+            reasons["text"], where=raw.location, hint=f"Name it with --text. Columns: {', '.join(raw.names[:20])}."
+        )
+    return {role.name: found[role.name] for role in roles if role.name in found}, reasons
+
+
+def _short(value: Any, most: int = 60) -> str:
+    text = " ".join(str(value if value is not None else "").split())
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _list_labels(labels: dict[str, int]) -> str:
+    shown = [f"{label} ({count})" for label, count in list(labels.items())[:_SHOWN_LABELS]]
+    return ", ".join(shown) + (" …" if len(labels) > _SHOWN_LABELS else "")

@@ -1,0 +1,91 @@
+"""`provetune run`: every candidate on every seed, the sealed test once, the best bundle named."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provetune.cli._output import console, logs_on_stderr, print_json
+from provetune.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from provetune.study.progress import Progress
+
+
+def command(
+    problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="FIELD=VALUE", help="Override a field, e.g. study.seeds=1. May be repeated."),
+    ] = None,
+    workspace: Annotated[
+        Path | None, typer.Option("--workspace", help="Folder for studies; .provetune beside the problem by default.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with what is there; fail when nothing is.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again, even what is finished.")] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    ledger: Annotated[str | None, typer.Option("--ledger", help="Another ledger, as a SQLAlchemy URL.")] = None,
+    allow_machine_change: Annotated[
+        bool, typer.Option("--allow-machine-change", help="Go on although this machine computes other bits.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No live table.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Train every candidate on every seed, open the sealed test once, name the best bundle.
+
+    An interrupted run goes on where it stopped when the same line is given again.
+    """
+    if resume and fresh:
+        raise UsageError("--resume and --fresh exclude each other.", hint="Give one of them, or neither.")
+    with logs_on_stderr(json):
+        from provetune.study.run import run
+
+        with _progress(quiet) as listener:
+            study = run(
+                problem,
+                overrides=overrides or [],
+                workspace=workspace,
+                fresh=fresh,
+                resume=resume,
+                listener=listener,
+                device=device,
+                ledger=ledger,
+                allow_machine_change=allow_machine_change,
+            )
+    if json:
+        print_json(study.document)
+    else:
+        show(study.document, problem)
+
+
+def _progress(quiet: bool) -> AbstractContextManager[Progress | None]:
+    """The live table on stderr, or nothing."""
+    from provetune.study.progress import Progress
+
+    return nullcontext() if quiet else Progress(console(stderr=True))
+
+
+def show(document: dict[str, Any], problem: Path) -> None:
+    """Print what a finished study found: scores, acceptance, claims, and what to do next."""
+    from rich.markup import escape
+
+    from provetune.cli._scores import accept_lines, claim_lines, score_table
+
+    screen = console()
+    screen.print()
+    screen.print("Scores on the sealed test: mean ± standard deviation over seeds")
+    screen.print(score_table(document))
+    best = document["best"]
+    screen.print()
+    screen.print(f"Best on validation: [bold]{escape(best['candidate'])}[/]")
+    for line in accept_lines(document.get("accept", [])):
+        screen.print(f"Acceptance: {line}")
+    for line in claim_lines(document["claims"]):
+        screen.print(f"Claim: {line}", markup=False)
+    screen.print()
+    screen.print(f"Bundle: {best['bundle']}", markup=False, soft_wrap=True)
+    screen.print(f'Next:   provetune predict {problem} "some text"', markup=False, soft_wrap=True)
+    screen.print(f"        provetune report {problem}", markup=False, soft_wrap=True)

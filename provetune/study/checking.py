@@ -1,0 +1,126 @@
+"""`provetune check`: everything that is wrong with a problem's data, worst first.
+
+It sees test texts and labels, never a prediction, so it is no look at the sealed test. What needs a backbone's
+tokenizer is looked at where the backbone can be had; without it that is said, and the rest still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provetune.core.errors import CorruptError, EnvironmentFault
+from provetune.core.protocols import Finding
+from provetune.problem.reading import ProblemFile, read_problem
+from provetune.problem.syntax import AUTO, Candidate
+from provetune.study.choices import backbone_at, is_unlike
+from provetune.study.lengths import count_tokens, measure_lengths
+from provetune.study.problem_checks import add_baseline, problem_checks
+from provetune.study.resolve import language_of
+
+if TYPE_CHECKING:
+    from provetune.data.splits import Splits
+    from provetune.models.backbones import Backbone
+    from provetune.models.download import Listener
+
+
+def check_problem(
+    path: str | Path, *, overrides: Sequence[str] = (), progress: Listener | None = None
+) -> dict[str, Any]:
+    """Look for faults in a problem's data.
+
+    Args:
+        path: the problem file.
+        overrides: ``a.b=value`` texts.
+        progress: told about a backbone's download.
+
+    Returns:
+        JSON-ready: ``blocking`` (how many findings stop a study), ``findings`` (``kind``, ``severity``, ``count``,
+        ``rows``, ``message``; worst first), ``splits`` (rows of each) and ``notes`` (what was detected).
+
+    Raises:
+        ProblemFileError: faults of the problem file itself.
+        DataError: a data file cannot be read or divided at all.
+    """
+    from provetune.data.quality import find_faults, sort_findings
+    from provetune.data.splits import make_splits
+    from provetune.tasks import TASKS
+
+    file = read_problem(path, overrides=overrides, checks=problem_checks())
+    problem = file.problem
+    task = TASKS.get(problem.task)
+    splits = make_splits(problem.data, file.path.parent, task.roles)
+    findings = [
+        *find_faults(splits, out_of_scope=problem.data.out_of_scope),
+        *task.check(splits.tables),
+        *_find_by_backbone(file, splits, progress),
+    ]
+    return {
+        "blocking": sum(finding.severity == "blocking" for finding in findings),
+        "findings": [finding.to_json() for finding in sort_findings(findings)],
+        "splits": {name: table.num_rows for name, table in splits.tables.items()},
+        "notes": list(splits.notes),
+    }
+
+
+def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | None) -> Iterator[Finding]:
+    """Truncation and language, for each backbone and length that candidates ask for."""
+    from provetune.models.methods import METHODS
+
+    language = language_of(file.problem, splits)
+    asked: dict[tuple[Any, ...], list[str]] = {}
+    for name, candidate in add_baseline(file.problem.candidates).items():
+        if METHODS.get(candidate.method).learns_from != "texts":
+            asked.setdefault((candidate.backbone, candidate.max_length, candidate.long_texts), []).append(name)
+    told: set[str] = set()
+    for names in asked.values():
+        candidate = file.problem.candidates[names[0]]
+        try:
+            backbone = backbone_at(file, names[0], candidate, language, progress)
+        except (EnvironmentFault, CorruptError) as error:
+            if candidate.backbone not in told:
+                yield _not_looked_at(candidate, error)
+            told.add(candidate.backbone)
+            continue
+        if is_unlike(language, backbone) and backbone.name not in told:
+            yield _unlike(language, backbone, splits)
+        told.add(backbone.name)
+        yield from _find_truncated(names, candidate, backbone, splits)
+
+
+def _find_truncated(
+    names: Sequence[str], candidate: Candidate, backbone: Backbone, splits: Splits
+) -> Iterator[Finding]:
+    from provetune.data.places import Rows
+    from provetune.data.text_faults import find_truncated
+    from provetune.models.loading import load_tokenizer
+
+    if candidate.long_texts == "windows":
+        return
+    tokenizer = load_tokenizer(backbone)
+    max_length = candidate.max_length
+    if max_length == AUTO:
+        max_length = measure_lengths(splits.train, tokenizer, backbone.max_positions).choose_max_length()
+    lengths = partial(_count, tokenizer, backbone.max_positions)
+    for finding in find_truncated(Rows(splits), lengths, min(int(max_length), backbone.max_positions)):
+        yield replace(finding, message=f"{', '.join(names)} ({backbone.name}): {finding.message}")
+
+
+def _count(tokenizer: Any, max_positions: int, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:
+    return count_tokens(tokenizer, texts, pairs, max_positions)
+
+
+def _unlike(language: str, backbone: Backbone, splits: Splits) -> Finding:
+    message = (
+        f"The texts are in '{language}', but '{backbone.name}' was made for {', '.join(backbone.languages)}. Choose a "
+        "backbone for this language with `provetune models list`, or state language in the problem file."
+    )
+    return Finding("language_unlike_backbone", "warning", splits.train.num_rows, message)
+
+
+def _not_looked_at(candidate: Candidate, error: Exception) -> Finding:
+    message = f"Truncation was not looked at: the backbone '{candidate.backbone}' cannot be had now ({error})"
+    return Finding("backbone_not_available", "note", 0, message)

@@ -1,0 +1,160 @@
+"""What takes space in a workspace, and what of it can go.
+
+Nothing that a verdict rests on is ever freed: ledger, resolved problems, splits, outcomes and events stay. What can be
+computed again may go (caches, checkpoints of runs that have ended, leftovers of a kill), and of a finished study
+the bundles that are not its best.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from provetune.core.files import disk_errors, read_json, write_json
+from provetune.study.document import DOCUMENT
+from provetune.study.trial import BUNDLE, CHECKPOINT, read_result
+from provetune.study.workspace import PUT_ASIDE, Workspace
+
+_LEFTOVERS = (".*.part", ".*.retired-*")
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something on the disk.
+
+    Attributes:
+        path: where it lies.
+        kind: ``"cache"``, ``"checkpoint"``, ``"leftover"``, ``"bundle"``, ``"put_aside"``, ``"evidence"`` or
+            ``"ledger"``.
+        study: the study it belongs to, None for the workspace's own.
+        bytes: what it takes.
+        removable: whether `clean` frees it.
+        why: one sentence for either.
+    """
+
+    path: str
+    kind: str
+    study: str | None
+    bytes: int
+    removable: bool
+    why: str
+
+
+def survey(workspace: Workspace) -> dict[str, Any]:
+    """What takes space: ``workspace``, ``bytes``, ``removable_bytes`` and ``items``, the largest first."""
+    items = sorted(_items(workspace), key=lambda item: (-item.bytes, item.path))
+    return {
+        "workspace": str(workspace.root),
+        "bytes": sum(item.bytes for item in items),
+        "removable_bytes": sum(item.bytes for item in items if item.removable),
+        "items": [asdict(item) for item in items],
+    }
+
+
+def clean(workspace: Workspace, *, apply: bool = False) -> dict[str, Any]:
+    """Free what can go; without `apply` only say what that would be.
+
+    Returns:
+        What `survey` found beforehand, with ``applied`` and ``freed_bytes``.
+
+    Raises:
+        EnvironmentFault: a run is going on here (says which), or the place cannot be written.
+    """
+    if not apply:
+        return {**survey(workspace), "applied": False, "freed_bytes": 0}
+    with workspace.lock("clean", wait_s=0):
+        found = survey(workspace)
+        for item in found["items"]:
+            if item["removable"]:
+                _remove(Path(item["path"]))
+        for study_id in workspace.study_ids():
+            _forget_bundles(workspace.study_folder(study_id))
+    return {**found, "applied": True, "freed_bytes": found["removable_bytes"]}
+
+
+def _items(workspace: Workspace) -> Iterator[Item]:
+    if workspace.cache.is_dir():
+        why = "Tokenised rows and features; made again when they are needed."
+        yield Item(str(workspace.cache), "cache", None, _size(workspace.cache), True, why)
+    for path in sorted(path for path in workspace.root.glob("ledger.sqlite*") if path.suffix != ".lock"):
+        yield Item(str(path), "ledger", None, _size(path), False, "What was frozen and what was looked at.")
+    for path in _leftovers(workspace.root):
+        yield Item(str(path), "leftover", None, _size(path), True, "Half written when a run was killed.")
+    for path in sorted((workspace.studies / PUT_ASIDE).glob("*")):
+        yield Item(str(path), "put_aside", None, _size(path), True, "An earlier attempt, put aside by --fresh.")
+    for study_id in workspace.study_ids():
+        yield from _study_items(workspace.study_folder(study_id), study_id)
+
+
+def _study_items(folder: Path, study_id: str) -> Iterator[Item]:
+    best = _best_bundle(folder)
+    counted = 0
+    for place in sorted(path for path in folder.glob("trials/*") if path.is_dir()):
+        for item in _trial_items(place, study_id, best):
+            counted += item.bytes
+            yield item
+    for path in _leftovers(folder):
+        counted += _size(path)
+        yield Item(str(path), "leftover", study_id, _size(path), True, "Half written when a run was killed.")
+    why = "Rows, outcomes, events and results: what the study's answer rests on."
+    yield Item(str(folder), "evidence", study_id, max(0, _size(folder) - counted), False, why)
+
+
+def _trial_items(place: Path, study_id: str, best: Path | None) -> Iterator[Item]:
+    checkpoint, bundle = place / CHECKPOINT, place / BUNDLE
+    ended = read_result(place) is not None
+    if checkpoint.is_dir():
+        why = "The run has ended." if ended else "An interrupted run goes on from here."
+        yield Item(str(checkpoint), "checkpoint", study_id, _size(checkpoint), ended, why)
+    if bundle.is_dir():
+        if best is None:
+            why = "The study has not ended; its test is judged with this."
+        elif bundle == best:
+            why = "The study's best bundle."
+        else:
+            why = "Not the study's best bundle."
+        yield Item(str(bundle), "bundle", study_id, _size(bundle), best is not None and bundle != best, why)
+    for path in _leftovers(place):
+        yield Item(str(path), "leftover", study_id, _size(path), True, "Half written when a run was killed.")
+
+
+def _best_bundle(folder: Path) -> Path | None:
+    """The best bundle of a study that has ended."""
+    document = folder / DOCUMENT
+    return folder / read_json(document)["best"]["bundle"] if document.exists() else None
+
+
+def _forget_bundles(folder: Path) -> None:
+    """Take bundles that are gone off the study's document."""
+    path = folder / DOCUMENT
+    if not path.exists():
+        return
+    document = read_json(path)
+    for entry in document["candidates"].values():
+        entry["bundles"] = [bundle for bundle in entry["bundles"] if (folder / bundle).exists()]
+    write_json(path, document)
+
+
+def _leftovers(folder: Path) -> list[Path]:
+    return sorted(path for pattern in _LEFTOVERS for path in folder.glob(pattern))
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files below a folder; links are not followed."""
+    if path.is_file():
+        return path.stat().st_size
+    return sum(each.stat().st_size for each in path.rglob("*") if each.is_file() and not each.is_symlink())
+
+
+def _remove(path: Path) -> None:
+    with disk_errors(path):
+        if path.is_dir():
+            # Renamed first, so that an interruption leaves a leftover and never half a bundle.
+            doomed = path.with_name(f".{path.name}.retired-0")
+            path.rename(doomed)
+            shutil.rmtree(doomed)
+        else:
+            path.unlink(missing_ok=True)

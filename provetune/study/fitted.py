@@ -1,0 +1,130 @@
+"""Learning in one go: texts straight into a linear model, or features of a frozen backbone into a head."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from provetune.core.events import Evaluated, Event, Finished, Started, to_json
+from provetune.core.protocols import Calibratable, FitMethod, Task
+from provetune.core.seeds import derive
+from provetune.study.frozen_features import features_of
+from provetune.study.learned import Learned
+from provetune.study.splits_store import load_split
+from provetune.study.tracking import tracking
+from provetune.study.trial_spec import TrialSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pyarrow as pa
+
+    from provetune.core.protocols import Array, Targets
+
+
+def fit_at_once(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
+    """Fit a method that has no steps. Cut off, it starts again: it takes seconds.
+
+    Yields `Started`, `Evaluated` and `Finished` as JSON; they are also in the trial's ``events.jsonl``.
+    """
+    fit = _Fit(spec)
+    with tracking(spec) as tell:
+        for event in fit.events():
+            tell(event)
+            yield to_json(event)
+    return fit.learned()
+
+
+class _Fit:
+    """One trial's method and rows."""
+
+    def __init__(self, spec: TrialSpec) -> None:
+        from provetune.models.methods import METHODS
+        from provetune.tasks import TASKS
+
+        self.spec, self.targets = spec, spec.label_names
+        self.task: Task = TASKS.get(spec.task)
+        self.method = cast(FitMethod, METHODS.get(spec.settings["method"]))
+        self.train = load_split(Path(spec.study_folder), "train")
+        self.validation = load_split(Path(spec.study_folder), "validation")
+
+    def events(self) -> Iterator[Event]:
+        began = time.monotonic()
+        yield Started(1, 0, {"threads": self.spec.threads, "features": self.train.num_rows})
+        inputs, checked = self._inputs(self.train), self._inputs(self.validation)
+        weights = self.spec.label_weights
+        self.model = self.method.fit(
+            inputs,
+            label_array(self.train, self.targets),
+            self.targets,
+            self.method.settings(**self.spec.method_settings),
+            seed=derive(self.spec.seed, "fit"),
+            validation=(checked, label_array(self.validation, self.targets)),
+            label_weights=None if weights is None else np.asarray(weights),
+        )
+        logits = self.model.logits(checked)
+        self.temperature = self._temperature(logits)
+        self.outcomes = self._outcomes(logits / self.temperature)
+        scores = self.task.score(self.outcomes, self.targets)
+        self.seconds = time.monotonic() - began
+        yield Evaluated(1, scores, True)
+        yield Finished(1, 1, scores, self.seconds, self.train.num_rows)
+
+    def learned(self) -> Learned:
+        """The fitted model as it will be kept."""
+        from provetune.study.keeping import write_fitted
+
+        # The chosen temperature becomes part of the weights: whoever loads the bundle needs to know of none.
+        calibrated = self.model.scaled(self.temperature)
+        scores = self.task.score(self.outcomes, self.targets)
+        record = {"temperature": self.temperature, "metrics": {"validation": scores}}
+
+        def write(folder: Path) -> None:
+            write_fitted(folder, self.spec, self.task, self.method.bundle_kind, calibrated, record)
+
+        return Learned(
+            outcomes=self.outcomes,
+            write=write,
+            seconds=self.seconds,
+            temperature=self.temperature,
+            details={"steps": 1, "best_step": 1, "examples": self.train.num_rows},
+        )
+
+    def _inputs(self, examples: pa.Table) -> Any:
+        """What the method learns from: texts (N), or features (N, D)."""
+        if self.method.learns_from == "features":
+            return features_of(self.spec, examples)
+        return joined_texts(examples)
+
+    def _outcomes(self, logits: Array) -> pa.Table:
+        rows = np.arange(self.validation.num_rows)
+        probabilities = self.task.probabilities(logits, rows, len(rows), self.targets)
+        return self.task.outcomes(self.validation, probabilities, self.targets)
+
+    def _temperature(self, logits: Array) -> float:
+        if not isinstance(self.task, Calibratable):
+            return 1.0
+        return self.task.fit_temperature(logits, self._outcomes(logits), self.targets)
+
+
+def joined_texts(examples: pa.Table) -> list[str]:
+    """The texts (N), the two of a pair joined as the predictor joins them."""
+    from provetune.models.methods.tfidf import join_texts
+
+    return join_texts(examples)
+
+
+def label_array(examples: pa.Table, targets: Targets) -> Array:
+    """Labels as numbers (N,), or as indicators (N, C) for several labels a row; -1 for an unknown one."""
+    import pyarrow as pa
+
+    from provetune.evaluation.outcomes import indicators, label_numbers
+
+    column = examples.column("label").combine_chunks()
+    if pa.types.is_list(column.type):
+        return indicators(column, targets.names)
+    return label_numbers(column, targets.names)

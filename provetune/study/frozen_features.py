@@ -1,0 +1,116 @@
+"""Features of texts under a frozen backbone: computed once, shared by every trial that needs them.
+
+A split is cut into pieces of a fixed number of rows. Each piece is a file whose name is the hash of everything
+its numbers depend on: the texts, the backbone, the token settings, the arithmetic. So workers can compute
+pieces side by side, an interrupted pass goes on where it stopped, and a second study finds what the first made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from provetune.core.errors import UsageError
+from provetune.core.files import atomic_path
+from provetune.core.processor import instruction_sets
+from provetune.core.protocols import EncodeSettings
+from provetune.study.splits_store import load_split
+from provetune.study.trial_spec import TrialSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from provetune.core.protocols import Array
+    from provetune.study.worker import Work
+
+PIECE_ROWS = 2048
+
+
+def features_of(spec: TrialSpec, examples: pa.Table) -> Array:
+    """Features of the examples (N, D), float32, each piece from the cache where it is there."""
+    starts = range(0, examples.num_rows, PIECE_ROWS)
+    return np.concatenate([piece_of(spec, examples.slice(start, PIECE_ROWS)) for start in starts])
+
+
+def piece_of(spec: TrialSpec, rows: pa.Table) -> Array:
+    """Features of one piece's rows, read from the cache or computed and put there."""
+    from safetensors.numpy import load_file, save_file
+
+    path = Path(spec.cache) / f"frozen-{_piece_hash(spec, rows)}.safetensors"
+    if path.exists():
+        return np.asarray(load_file(path)["features"])
+    features = compute_features(spec, rows)
+    with atomic_path(path) as temporary:
+        save_file({"features": np.ascontiguousarray(features)}, temporary)
+    return features
+
+
+def piece_jobs(spec: TrialSpec, rows: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Specs of the jobs that compute all pieces of the named splits: ``{"trial", "split", "start"}`` each."""
+    return [
+        {"trial": spec.to_json(), "split": split, "start": start}
+        for split, count in rows.items()
+        for start in range(0, count, PIECE_ROWS)
+    ]
+
+
+def features_job(spec: Mapping[str, Any]) -> Work:
+    """A worker's job: compute one piece of a split, see `piece_jobs`."""
+    from provetune.study.trial import fix_arithmetic
+
+    trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
+    fix_arithmetic(trial)
+    rows = load_split(Path(trial.study_folder), spec["split"]).slice(spec["start"], PIECE_ROWS)
+    yield {"event": "features", "split": spec["split"], "start": spec["start"], "rows": rows.num_rows}
+    piece_of(trial, rows)
+    return {"rows": rows.num_rows}
+
+
+def compute_features(spec: TrialSpec, rows: pa.Table, precision: str | None = None) -> Array:
+    """Features of the rows (N, D), without the cache; in the candidate's number format unless told otherwise."""
+    from provetune.models.features import frozen_features
+    from provetune.tasks import TASKS
+    from provetune.training.features import encode_split
+
+    task = TASKS.get(spec.task)
+    encoder, tokenizer = encoder_of(spec)
+    store = encode_split(task, rows, tokenizer, spec.encoding, None)
+    wanted = precision or str(spec.settings.get("precision", "fp32"))
+    return frozen_features(encoder, task, store, tokenizer.pad_token_id, device=spec.device, precision=wanted)
+
+
+def encoder_of(spec: TrialSpec) -> tuple[Any, Any]:
+    """The candidate's backbone without a head, and its tokenizer; the last one asked for is kept.
+
+    Raises:
+        UsageError: the candidate has no backbone.
+    """
+    if spec.backbone is None:
+        raise UsageError(f"Candidate '{spec.candidate}' has no backbone.")
+    return _load(str(spec.backbone["path"]), spec.device)
+
+
+@lru_cache(maxsize=1)
+def _load(path: str, device: str) -> tuple[Any, Any]:
+    from provetune.models.features import load_encoder
+    from provetune.models.loading import load_tokenizer
+
+    return load_encoder(path, device=device), load_tokenizer(path)
+
+
+def _piece_hash(spec: TrialSpec, rows: pa.Table) -> str:
+    arithmetic = [spec.device, spec.threads, spec.settings.get("precision"), instruction_sets(), version("torch")]
+    backbone = None if spec.backbone is None else spec.backbone["content_hash"]
+    encoding: EncodeSettings = spec.encoding
+    digest = hashlib.sha256(json.dumps([spec.task, backbone, asdict(encoding), arithmetic]).encode())
+    for name in (name for name in ("text", "text_pair") if name in rows.column_names):
+        digest.update(json.dumps([name, rows.column(name).to_pylist()], ensure_ascii=True).encode())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,88 @@
+"""How long the training texts are in a backbone's tokens, and what follows for a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from provetune.core.protocols import LongTexts
+from provetune.models.encoding import BATCH_ROWS, fast_tokenizer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from provetune.core.protocols import Array
+
+SAMPLE_ROWS = 20_000
+PERCENTILE = 99
+STEP = 8
+LONG_SHARE = 0.01
+_LETTERS_A_TOKEN = 32
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of each sampled training row, special tokens included, (N,), ascending order of rows.
+
+    Attributes:
+        tokens: the counts.
+        max_positions: most tokens the backbone takes.
+    """
+
+    tokens: Array
+    max_positions: int
+
+    def choose_max_length(self) -> int:
+        """The 99th percentile, rounded up to a multiple of 8, within what the backbone takes."""
+        if len(self.tokens) == 0:
+            return min(STEP, self.max_positions)
+        length = float(np.percentile(self.tokens, PERCENTILE, method="higher"))
+        return min(int(-(-length // STEP)) * STEP, self.max_positions)
+
+    def share_longer(self, max_length: int) -> float:
+        """Share of the rows that have more tokens than `max_length`."""
+        return float((self.tokens > max_length).mean()) if len(self.tokens) else 0.0
+
+    def choose_long_texts(self, max_length: int) -> LongTexts:
+        """Head and tail where over one row in a hundred is cut, else the head: Sun et al. 2019, arXiv:1905.05583."""
+        return "head_tail" if self.share_longer(max_length) > LONG_SHARE else "head"
+
+
+def measure_lengths(examples: pa.Table, tokenizer: Any, max_positions: int) -> Lengths:
+    """Token counts of the examples' texts (with their pairs), of at most 20,000 rows spread evenly."""
+    rows = sample_rows(examples, SAMPLE_ROWS)
+    pairs = rows.column("text_pair").to_pylist() if "text_pair" in rows.column_names else None
+    return Lengths(count_tokens(tokenizer, rows.column("text").to_pylist(), pairs, max_positions), max_positions)
+
+
+def count_tokens(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_positions: int) -> Array:
+    """Tokens of each text (with its second text), special tokens included, int64 (N,).
+
+    A very long text is counted from its beginning alone, which is enough to know that it is too long.
+    """
+    fast = fast_tokenizer(tokenizer)
+    letters = max(1_000, _LETTERS_A_TOKEN * max_positions)
+    counts: list[int] = []
+    for start in range(0, len(texts), BATCH_ROWS):
+        inputs: list[Any] = [text[:letters] for text in texts[start : start + BATCH_ROWS]]
+        if pairs is not None:
+            seconds = [text[:letters] for text in pairs[start : start + BATCH_ROWS]]
+            inputs = list(zip(inputs, seconds, strict=True))
+        counts += [len(encoding.ids) for encoding in fast.encode_batch(inputs)]
+    return np.asarray(counts, dtype=np.int64)
+
+
+def sample_rows(examples: pa.Table, most: int) -> pa.Table:
+    """At most `most` rows that have their texts, spread evenly over the table; the same ones each time."""
+    import pyarrow.compute as pc
+
+    present = examples.column("text").is_valid()
+    if "text_pair" in examples.column_names:
+        present = pc.and_(present, examples.column("text_pair").is_valid())
+    rows = examples.filter(present)
+    if rows.num_rows <= most:
+        return rows
+    return rows.take(np.linspace(0, rows.num_rows - 1, most).astype(np.int64))

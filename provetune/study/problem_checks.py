@@ -1,0 +1,192 @@
+"""Checks of a problem file that need the plug-ins: names, metrics, and what a method adds or does not use.
+
+`provetune.problem` knows the syntax alone; these checks are handed to `read_problem`, so that their faults come
+with line numbers, together with all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from provetune.core.protocols import Method, Metric, Task
+from provetune.core.suggest import advice, nearest
+from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
+from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
+from provetune.problem.faults import Check, Fault, Keys, show
+from provetune.problem.syntax import AUTO, Candidate
+
+DEFAULT_TASK = "classification"
+_GRADIENT_FIELDS = (
+    "objective",
+    "epochs",
+    "learning_rate",
+    "batch_tokens",
+    "batch_rows",
+    "weight_decay",
+    "warmup",
+    "accumulate",
+    "clip",
+    "patience",
+    "evaluations",
+    "speedups",
+)
+_ENCODER_FIELDS = ("backbone", "max_length", "long_texts", "precision")
+_NEEDS_OUT_OF_SCOPE = ("in_scope_accuracy", "out_of_scope_recall")
+
+
+def problem_checks() -> list[Check]:
+    """The checks for `provetune.problem.reading.read_problem`: task, candidates, metrics."""
+    return [_check_task, _check_candidates, _check_metrics]
+
+
+def fields_without_effect(method: Method) -> tuple[str, ...]:
+    """Common candidate fields that a method does not use."""
+    if method.learns_from == "weights":
+        return ()
+    return _GRADIENT_FIELDS if method.learns_from == "features" else (*_ENCODER_FIELDS, *_GRADIENT_FIELDS)
+
+
+def _check_task(content: Mapping[str, Any]) -> Iterable[Fault]:
+    from provetune.tasks import TASKS
+
+    name = content.get("task", DEFAULT_TASK)
+    if isinstance(name, str) and name not in TASKS:
+        yield Fault(("task",), f"There is no task '{name}'.", advice(name, TASKS.names()))
+
+
+def _check_candidates(content: Mapping[str, Any]) -> Iterable[Fault]:
+    folded: dict[str, str] = {}
+    for name, candidate in content.get("candidates", {}).items():
+        keys: Keys = ("candidates", name)
+        first = folded.setdefault(str(name).casefold(), name)
+        if first != name:
+            yield Fault(
+                keys, f"'{name}' and '{first}' differ only in case.", "Some disks keep one of two such folders."
+            )
+        if isinstance(candidate, Mapping):
+            yield from _check_candidate(keys, candidate)
+
+
+def _check_candidate(keys: Keys, candidate: Mapping[str, Any]) -> Iterable[Fault]:
+    from provetune.models.methods import METHODS
+    from provetune.training.objectives import OBJECTIVES
+
+    objective = candidate.get("objective", "plain")
+    names = objective if isinstance(objective, list) else [objective]
+    for each in names:
+        if isinstance(each, str) and each not in OBJECTIVES:
+            yield Fault((*keys, "objective"), f"There is no objective '{each}'.", advice(each, OBJECTIVES.names()))
+    if len(names) > 1:
+        yield Fault((*keys, "objective"), "Objectives cannot be combined yet.", "Name one.")
+    name = candidate.get("method")
+    if not isinstance(name, str):
+        return
+    if name not in METHODS:
+        yield Fault((*keys, "method"), f"There is no method '{name}'.", advice(name, METHODS.names()))
+        return
+    method = METHODS.get(name)
+    yield from _check_unused(keys, candidate, method)
+    yield from _check_method_settings(keys, candidate, method)
+
+
+def _check_unused(keys: Keys, candidate: Mapping[str, Any], method: Method) -> Iterable[Fault]:
+    """A setting that would be passed over in silence is refused, unless it says what holds anyway."""
+    for field in fields_without_effect(method):
+        default = Candidate.model_fields[field].default
+        if field in candidate and candidate[field] not in (default, AUTO):
+            yield Fault(
+                (*keys, field),
+                f"The method '{method.name}' does not use '{field}'.",
+                "Remove it, or take another method.",
+            )
+
+
+def _check_method_settings(keys: Keys, candidate: Mapping[str, Any], method: Method) -> Iterable[Fault]:
+    extra = {key: value for key, value in candidate.items() if key not in Candidate.model_fields}
+    own = method.settings.model_fields
+    for key in [key for key in extra if key not in own]:
+        yield Fault((*keys, key), f"Unknown key '{key}' for the method '{method.name}'.", _where_known(key, method))
+        del extra[key]
+    try:
+        method.settings.model_validate(extra)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            place = detail["loc"][:1]
+            value = detail["input"]
+            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+            yield Fault((*keys, *place), f"'{'.'.join(map(str, place))}' must be {message}. Got {show(value)} instead.")
+
+
+def _where_known(key: str, method: Method) -> str:
+    from provetune.models.methods import METHODS
+
+    own, common = list(method.settings.model_fields), list(Candidate.model_fields)
+    if nearest(key, own + common) is None:
+        owners = [name for name in METHODS.names() if key in _settings_of(METHODS.get(name)).model_fields]
+        if owners:
+            return f"'{key}' belongs to the method {' and '.join(owners)}."
+    return advice(key, own + common, limit=30)
+
+
+def _settings_of(method: Method) -> type[BaseModel]:
+    return method.settings
+
+
+def _check_metrics(content: Mapping[str, Any]) -> Iterable[Fault]:
+    task = _task_of(content)
+    if task is None:
+        return
+    marked = content.get("data", {}).get("out_of_scope") is not None
+    for keys, scope in _scopes(content):
+        yield from _check_scope(keys, scope, task, marked)
+
+
+def _check_scope(keys: Keys, scope: Scope, task: Task, out_of_scope_marked: bool) -> Iterable[Fault]:
+    metrics: dict[str, Metric] = {metric.name: metric for metric in task.metrics}
+    metric = metrics.get(scope.metric)
+    if metric is None:
+        yield Fault(keys, f"The task '{task.name}' has no metric '{scope.metric}'.", advice(scope.metric, metrics))
+    elif metric.per_label and scope.value is None:
+        yield Fault(keys, f"'{scope.metric}' needs a label.", f"Write {scope.metric}:LABEL.")
+    elif scope.value is not None and not metric.per_label:
+        having = ", ".join(name for name, each in metrics.items() if each.per_label)
+        yield Fault(
+            keys, f"'{scope.metric}' has no value per label.", f"Those that have: {having}." if having else None
+        )
+    elif metric.kind == "system" and scope.conditions:
+        yield Fault(keys, f"'{scope.metric}' is of the machine, not of some rows.", "Leave out what stands after @.")
+    elif scope.metric in _NEEDS_OUT_OF_SCOPE and not out_of_scope_marked:
+        yield Fault(keys, f"'{scope.metric}' needs a label marked as out of scope.", "Name it in data.out_of_scope.")
+
+
+def _scopes(content: Mapping[str, Any]) -> Iterable[tuple[Keys, Scope]]:
+    """Every scope of the file; what does not follow the grammar is told by `read_problem` itself."""
+    for key in content.get("accept", {}):
+        try:
+            yield ("accept", key), parse_accept_key(key)
+        except ClaimSyntaxError:
+            continue
+    for number, text in enumerate(content.get("claims", [])):
+        try:
+            scope = parse_claim(text).scope if isinstance(text, str) else None
+        except ClaimSyntaxError:
+            continue
+        if scope is not None:
+            yield ("claims", number), scope
+
+
+def _task_of(content: Mapping[str, Any]) -> Task | None:
+    from provetune.tasks import TASKS
+
+    name = content.get("task", DEFAULT_TASK)
+    return TASKS.get(name) if isinstance(name, str) and name in TASKS else None
+
+
+def add_baseline(candidates: Mapping[str, Candidate]) -> dict[str, Candidate]:
+    """The candidates, after the tf-idf baseline where none of them is one."""
+    name = implied_baseline(candidates)
+    baseline = {} if name is None else {name: Candidate(method=BASELINE_METHOD)}
+    return {**baseline, **candidates}

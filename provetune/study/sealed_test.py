@@ -1,0 +1,112 @@
+"""The sealed test: the one place that reads test rows, and writes to the ledger each time it does.
+
+Bundles predict the rows in workers; what they said is kept per trial as ``test.parquet``, and everything that
+is judged afterwards is judged from there. Showing stored results again is no new look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provetune.core.files import write_json
+from provetune.ledger.records import Ledger
+from provetune.study.splits_store import TEST_FILE, load_split, map_table, split_summary
+from provetune.study.trial import BUNDLE, TEST, fix_arithmetic
+from provetune.study.trial_spec import TrialSpec
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from provetune.study.worker import Work
+
+LATENCY = "latency.json"
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What a look at the test rows is written down with.
+
+    Attributes:
+        ledger_url: the ledger that counts looks.
+        study_key: the study's number in it, if it is registered.
+        judged: hash of what is judged, see `judged_hash`. Looks of one hash are charged once, together.
+    """
+
+    ledger_url: str
+    study_key: int | None
+    judged: str
+
+    def to_json(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
+def read_test_rows(study_folder: Path, ledger: Ledger, purpose: str, seal: Seal) -> pa.Table:
+    """The test rows of a study. The look is in the ledger before the first row is read.
+
+    Nothing else in the package opens this file. `provetune check` and the splitting itself see test texts and
+    labels in the files that the rows came from, never predictions; that is no look.
+
+    Args:
+        purpose: what the rows are read for; shown with the count of looks.
+    """
+    folder = Path(study_folder)
+    test_hash = split_summary(folder)["test"]["hash"]
+    ledger.record_look(test_hash, purpose, study_key=seal.study_key, judged=seal.judged)
+    return map_table(folder / TEST_FILE)
+
+
+def judged_hash(facts: Mapping[str, Any]) -> str:
+    """Hash of what is judged: claims, acceptance, candidates, seeds, rows. Equal facts are one look."""
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, ensure_ascii=True, default=str).encode()).hexdigest()
+
+
+def judge_job(spec: Mapping[str, Any]) -> Work:
+    """A worker's job: a trial's bundle predicts the test rows; outcomes go to its ``test.parquet``.
+
+    Args:
+        spec: ``trial`` (a `TrialSpec`), ``seal`` (a `Seal`) and ``threads``.
+    """
+    from provetune.evaluation.outcomes import write_outcomes
+    from provetune.inference.predictor import load
+
+    trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
+    target = trial.place / TEST
+    if target.exists():
+        return {}
+    fix_arithmetic(trial)
+    yield {"event": "judging"}
+    predictor = load(trial.place / BUNDLE, device=trial.device)
+    seal = Seal(**spec["seal"])
+    with Ledger(seal.ledger_url) as ledger:
+        rows = read_test_rows(Path(trial.study_folder), ledger, f"outcomes of {trial.id}", seal)
+    outcomes = predictor.task.outcomes(rows, predictor.probabilities(rows), predictor.targets)
+    write_outcomes(target, outcomes)
+    return {"rows": rows.num_rows}
+
+
+def latency_job(spec: Mapping[str, Any]) -> Work:
+    """A worker's job: how long a bundle takes for one text, measured on validation texts alone on the machine."""
+    from provetune.inference.latency import measure_latency
+    from provetune.inference.predictor import load
+
+    trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
+    fix_arithmetic(trial)
+    yield {"event": "measuring"}
+    predictor = load(trial.place / BUNDLE, device=trial.device)
+    texts = _inputs(load_split(Path(trial.study_folder), "validation"))
+    measured = measure_latency(lambda text: predictor.predict([text]), texts, engine=predictor.engine)
+    write_json(trial.place / LATENCY, measured)
+    return measured
+
+
+def _inputs(examples: pa.Table) -> Sequence[Any]:
+    """The texts of examples, pairs as tuples."""
+    texts = examples.column("text").to_pylist()
+    if "text_pair" not in examples.column_names:
+        return list(texts)
+    return list(zip(texts, examples.column("text_pair").to_pylist(), strict=True))

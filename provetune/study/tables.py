@@ -1,0 +1,139 @@
+"""A report's tables as CSV files, one table a file, for spreadsheets and plots."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from provetune.core.files import write_text
+
+Table: TypeAlias = tuple[list[str], list[list[Any]]]
+
+
+def export_tables(document: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write every table of a report into `folder`; returns the files, in the report's order.
+
+    Tables without a row are left out. UTF-8 with a byte order mark, so that spreadsheets read labels of any script.
+    """
+    written = []
+    for name, build in _TABLES.items():
+        header, rows = build(document)
+        if rows:
+            path = Path(folder) / f"{name}.csv"
+            write_text(path, "\ufeff" + _as_csv(header, rows))
+            written.append(path)
+    return written
+
+
+def _as_csv(header: list[str], rows: list[list[Any]]) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([["" if cell is None else _guard(cell) for cell in row] for row in rows])
+    return stream.getvalue()
+
+
+def _guard(cell: Any) -> Any:
+    """A text that a spreadsheet would take for a formula begins with an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _candidates(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    yield from document["candidates"].items()
+
+
+def _scores(document: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, metric, score["mean"], k, value]
+        for name, report in _candidates(document)
+        for metric, score in report["metrics"].items()
+        for k, value in enumerate(score["seeds"])
+    ]
+    return ["candidate", "metric", "mean", "run", "value"], rows
+
+
+def _labels(document: Mapping[str, Any]) -> Table:
+    parts = ["label", "precision", "recall", "f1", "support", "predicted"]
+    rows = [
+        [name, *(line[part] for part in parts)] for name, report in _candidates(document) for line in report["labels"]
+    ]
+    return ["candidate", *parts], rows
+
+
+def _confusion(document: Mapping[str, Any]) -> Table:
+    rows: list[list[Any]] = []
+    for name, report in _candidates(document):
+        names, counts = report["confusion"]["labels"], report["confusion"]["counts"]
+        for label, line in zip(names, counts, strict=True):
+            if line and isinstance(line[0], list):
+                cells = [("absent", "absent"), ("absent", "present"), ("present", "absent"), ("present", "present")]
+                flat = [count for part in line for count in part]
+                rows += [[name, label, *cell, count] for cell, count in zip(cells, flat, strict=True)]
+            else:
+                rows += [[name, "", label, said, count] for said, count in zip(names, line, strict=True)]
+    return ["candidate", "table", "gold", "predicted", "count"], rows
+
+
+def _steps(document: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, curve["k"], point["step"], point["loss"], point["learning_rate"]]
+        for name, report in _candidates(document)
+        for curve in report["curves"]
+        for point in curve["steps"]
+    ]
+    return ["candidate", "run", "step", "loss", "learning_rate"], rows
+
+
+def _evaluations(document: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, curve["k"], point["step"], metric, value, point["best"]]
+        for name, report in _candidates(document)
+        for curve in report["curves"]
+        for point in curve["evaluations"]
+        for metric, value in point["scores"].items()
+    ]
+    return ["candidate", "run", "step", "metric", "value", "best"], rows
+
+
+def _calibration(document: Mapping[str, Any]) -> Table:
+    parts = ["from", "to", "rows", "confidence", "accuracy"]
+    rows = [
+        [name, when, *(line[part] for part in parts)]
+        for name, report in _candidates(document)
+        for when in ("before", "after")
+        for line in (report["calibration"] or {}).get(when, [])
+    ]
+    return ["candidate", "temperature", *parts], rows
+
+
+def _trials(document: Mapping[str, Any]) -> Table:
+    parts = ["k", "seed", "seconds", "bundle"]
+    rows = [
+        [name, *(trial[part] for part in parts)] for name, report in _candidates(document) for trial in report["trials"]
+    ]
+    return ["candidate", "run", *parts[1:]], rows
+
+
+def _accept(document: Mapping[str, Any]) -> Table:
+    parts = ["metric", "required", "value", "bound", "met"]
+    return parts, [[judgement[part] for part in parts] for judgement in document["accept"]]
+
+
+def _claims(document: Mapping[str, Any]) -> Table:
+    return ["claim", "verdict"], [[one.get("claim", one.get("text")), one.get("verdict")] for one in document["claims"]]
+
+
+_TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
+    "scores": _scores,
+    "labels": _labels,
+    "confusion": _confusion,
+    "steps": _steps,
+    "evaluations": _evaluations,
+    "calibration": _calibration,
+    "trials": _trials,
+    "accept": _accept,
+    "claims": _claims,
+}

@@ -1,0 +1,41 @@
+"""A trial's events, sent to its log and to the trackers that the study names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+from provetune.core.events import Event
+from provetune.study.event_log import EventLog
+from provetune.study.trial_spec import TrialSpec
+
+Tell: TypeAlias = Callable[[Event], None]
+
+
+@contextmanager
+def tracking(spec: TrialSpec) -> Iterator[Tell]:
+    """Gives a function that writes an event into ``events.jsonl`` and then tells it to each tracker.
+
+    Raises:
+        EnvironmentFault: a tracker's extra is not installed.
+    """
+    from provetune.training.trackers import TRACKERS
+
+    names = spec.study.get("trackers") or []
+    folder = Path(spec.study_folder) / "tracking"
+    problem = (spec.record.get("problem") or {}).get("name", "study")
+    with ExitStack() as stack:
+        log = stack.enter_context(EventLog(spec.place / "events.jsonl"))
+        details = {"candidate": spec.candidate, "k": spec.k, "seed": spec.seed, **spec.settings}
+        opened = [TRACKERS.get(name).open(f"{problem}/{spec.candidate}/{spec.k}", folder, details) for name in names]
+        for tracker in opened:
+            stack.enter_context(closing(tracker))
+
+        def tell(event: Event) -> None:
+            log.append(event)
+            for tracker in opened:
+                tracker.consume(event)
+
+        yield tell

@@ -1,0 +1,200 @@
+"""Learning by gradient descent: the backbone's weights, through the one training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from provetune.core.errors import UsageError
+from provetune.core.events import Event, Finished, to_json
+from provetune.core.protocols import Calibratable, Metric, Task, WeightMethod
+from provetune.core.seeds import derive
+from provetune.problem.syntax import AUTO
+from provetune.study.learned import Learned
+from provetune.study.splits_store import load_split
+from provetune.study.tracking import tracking
+from provetune.study.trial_spec import TrialSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    import pyarrow as pa
+    import torch
+
+    from provetune.core.protocols import Array
+    from provetune.training.features import FeatureStore
+    from provetune.training.settings import TrainSettings
+
+
+def train_weights(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
+    """Train a backbone as the candidate's method wants it, from its checkpoint where there is one.
+
+    Yields the loop's events as JSON; each is in the trial's ``events.jsonl`` before it is yielded.
+    """
+    run = _Training(spec)
+    finished: Finished | None = None
+    with tracking(spec) as tell:
+        for event in run.events():
+            tell(event)
+            yield to_json(event)
+            if isinstance(event, Finished):
+                finished = event
+    if finished is None:
+        raise UsageError(f"The training of '{spec.id}' was stopped before its end.")
+    return run.learned(finished)
+
+
+class _Training:
+    """One trial's model, rows and settings."""
+
+    def __init__(self, spec: TrialSpec) -> None:
+        import torch
+
+        from provetune.models.loading import load_model, load_tokenizer
+        from provetune.models.methods import METHODS
+        from provetune.tasks import TASKS
+        from provetune.training.features import encode_split
+
+        if spec.backbone is None:
+            raise UsageError(f"Candidate '{spec.candidate}' has no backbone to train.")
+        self.spec, self.targets = spec, spec.label_names
+        self.task: Task = TASKS.get(spec.task)
+        self.method = cast(WeightMethod, METHODS.get(spec.settings["method"]))
+        study, cache = Path(spec.study_folder), Path(spec.cache)
+        self.tokenizer = load_tokenizer(str(spec.backbone["path"]))
+        self.train_features = encode_split(
+            self.task, load_split(study, "train"), self.tokenizer, spec.encoding, self.targets, cache
+        )
+        self.validation = load_split(study, "validation")
+        self.validation_features = encode_split(
+            self.task, self.validation, self.tokenizer, spec.encoding, self.targets, cache
+        )
+        plain = load_model(
+            str(spec.backbone["path"]),
+            self.task.auto_class,
+            self.task.head(self.targets),
+            derive(spec.seed, "head"),
+            device=spec.device,
+        )
+        settings = self.method.settings(**spec.method_settings)
+        torch.manual_seed(derive(spec.seed, "adapter"))  # what a method adds is drawn from torch's own state
+        self.model = self.method.prepare(plain, settings, self.task)
+
+    def events(self) -> Iterator[Event]:
+        import torch
+
+        from provetune.training.loop import train
+
+        weights = self.spec.label_weights
+        return train(
+            self.model,
+            self.task,
+            self.train_features,
+            self.targets,
+            train_settings(self.spec),
+            objective=_objective(self.spec),
+            score=self._score,
+            primary=primary_metric(self.task),
+            checkpoint=self.spec.place / "checkpoint",
+            seed=self.spec.seed,
+            pad_id=self.tokenizer.pad_token_id,
+            device=self.spec.device,
+            label_weights=None if weights is None else torch.tensor(weights),
+        )
+
+    def learned(self, finished: Finished) -> Learned:
+        """Merge, score once more, calibrate: the model as it will be kept."""
+        from provetune.models.loading import fold_temperature
+
+        merged = self.method.merge(self.model)
+        logits = self._logits(merged)
+        temperature = self._temperature(logits)
+        if temperature != 1.0:
+            fold_temperature(merged, temperature)
+        outcomes = self._outcomes(logits / temperature)
+        cut = self.train_features.cut
+        return Learned(
+            outcomes=outcomes,
+            write=self._writer(merged, temperature, outcomes),
+            seconds=finished.seconds,
+            temperature=temperature,
+            details={
+                "steps": finished.step,
+                "best_step": finished.best_step,
+                "examples": finished.examples,
+                "features": len(self.train_features),
+                "cut_share": float(np.mean(np.asarray(cut) > 0)),
+            },
+        )
+
+    def _score(self, model: torch.nn.Module) -> Mapping[str, float]:
+        return self.task.score(self._outcomes(self._logits(model)), self.targets)
+
+    def _logits(self, model: torch.nn.Module) -> Array:
+        from provetune.models.forward import predict_logits
+
+        return predict_logits(
+            model,
+            self.task,
+            self.validation_features,
+            self.tokenizer.pad_token_id,
+            device=self.spec.device,
+            precision=str(self.spec.settings["precision"]),
+        )
+
+    def _outcomes(self, logits: Array) -> pa.Table:
+        rows, count = self.validation_features.rows, self.validation.num_rows
+        return self.task.outcomes(
+            self.validation, self.task.probabilities(logits, rows, count, self.targets), self.targets
+        )
+
+    def _temperature(self, logits: Array) -> float:
+        return fit_temperature(self.task, logits, self._outcomes(logits), self.spec, self.validation_features)
+
+    def _writer(self, merged: torch.nn.Module, temperature: float, outcomes: pa.Table) -> Callable[[Path], None]:
+        from provetune.study.keeping import write_trained
+
+        scores = self.task.score(outcomes, self.targets)
+        record = {"temperature": temperature, "metrics": {"validation": dict(scores)}}
+
+        def write(folder: Path) -> None:
+            write_trained(folder, self.spec, self.task, self.method, self.model, merged, self.tokenizer, record)
+
+        return write
+
+
+def fit_temperature(task: Task, logits: Array, outcomes: pa.Table, spec: TrialSpec, store: FeatureStore) -> float:
+    """The validation rows' temperature, or 1.0 where the task knows none."""
+    if not isinstance(task, Calibratable):
+        return 1.0
+    return float(task.fit_temperature(logits, outcomes, spec.label_names, rows=store.rows))  # type: ignore[call-arg]
+
+
+def train_settings(spec: TrialSpec) -> TrainSettings:
+    """The loop's settings: what the candidate names, and how often the study wants checkpoints."""
+    from dataclasses import fields
+
+    from provetune.training.settings import TrainSettings
+
+    known = {one.name for one in fields(TrainSettings)}
+    given = {name: value for name, value in spec.settings.items() if name in known and value != AUTO}
+    kept = {name: spec.study[name] for name in ("checkpoint_minutes", "checkpoint_steps") if name in spec.study}
+    return TrainSettings(**given, **kept)
+
+
+def primary_metric(task: Task) -> Metric:
+    """The metric that selection goes by."""
+    return task.metrics[0]
+
+
+def _objective(spec: TrialSpec) -> Any:
+    from provetune.training.objectives import OBJECTIVES
+
+    names = spec.settings.get("objective", "plain")
+    names = [names] if isinstance(names, str) else list(names)
+    if len(names) != 1:
+        raise UsageError(f"One objective at a time is known so far. Got {', '.join(names)}.")
+    return OBJECTIVES.get(names[0])

@@ -1,0 +1,120 @@
+"""The trials of a study: which there are, what each is told, and in which order they are worth starting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from provetune.study.engines import Job
+from provetune.study.frozen_features import piece_jobs
+from provetune.study.machine import package_versions
+from provetune.study.resolved import ResolvedStudy
+from provetune.study.splits_store import split_summary
+from provetune.study.trial_spec import TrialSpec
+from provetune.study.workspace import Workspace
+
+_GRADIENT_COST = 1_000.0
+_FEATURES_COST = 10.0
+
+
+def make_specs(resolved: ResolvedStudy, workspace: Workspace, threads: int) -> list[TrialSpec]:
+    """What each run of each candidate is told, in the order of the problem file."""
+    problem, folder = resolved.problem, workspace.study_folder(resolved.study_id)
+    shared = _record(resolved, folder)
+    return [
+        TrialSpec(
+            study_folder=str(folder),
+            folder=str(workspace.trial_folder(resolved.study_id, name, k)),
+            cache=str(workspace.cache),
+            task=problem.task,
+            candidate=name,
+            k=k,
+            seed=seed,
+            settings=candidate.model_dump(mode="json"),
+            method_settings=resolved.settings[name].model_dump(mode="json"),
+            targets=resolved.targets.to_json(),
+            backbone=_backbone(resolved, name),
+            record=shared,
+            study=problem.study.model_dump(mode="json"),
+            device=resolved.device,
+            threads=threads,
+        )
+        for name, candidate in problem.candidates.items()
+        for k, seed in enumerate(resolved.seeds(name))
+    ]
+
+
+def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:
+    """Jobs of these trials; before those that learn from features, the pieces that they share."""
+    pieces: dict[str, tuple[str, ...]] = {}
+    jobs: list[Job] = []
+    for spec in specs:
+        cost = _cost(spec, resolved)
+        after: tuple[str, ...] = ()
+        if learns_from(spec.settings["method"]) == "features":
+            if spec.candidate not in pieces:
+                made = _piece_jobs(spec, cost * _FEATURES_COST)
+                pieces[spec.candidate] = tuple(job.id for job in made)
+                jobs += made
+            after = pieces[spec.candidate]
+        jobs.append(Job(spec.id, "train", spec.to_json(), cost, after))
+    return jobs
+
+
+def learns_from(method: str) -> str:
+    """What a method learns from: texts, features or weights."""
+    from provetune.models.methods import METHODS
+
+    return METHODS.get(method).learns_from
+
+
+def weight_bytes(backbone: Any) -> int:
+    """Size of a backbone's weight files; 0 for none."""
+    if backbone is None:
+        return 0
+    files = [*Path(backbone.path).glob("*.safetensors"), *Path(backbone.path).glob("*.bin")]
+    return sum(path.stat().st_size for path in files)
+
+
+def _piece_jobs(spec: TrialSpec, cost: float) -> list[Job]:
+    summary = split_summary(Path(spec.study_folder))
+    rows = {name: summary[name]["rows"] for name in ("train", "validation")}
+    return [
+        Job(f"{spec.candidate}:{each['split']}:{each['start']}", "features", each, cost)
+        for each in piece_jobs(spec, rows)
+    ]
+
+
+def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
+    """Expected work: backbone size times passes over the rows. Only the order of costs matters."""
+    size = weight_bytes(resolved.backbones.get(spec.candidate)) / 1e6
+    if learns_from(spec.settings["method"]) == "weights":
+        return _GRADIENT_COST + size * float(spec.settings["epochs"])
+    return 1.0 + size / _GRADIENT_COST
+
+
+def _record(resolved: ResolvedStudy, folder: Path) -> dict[str, Any]:
+    """What every bundle of the study keeps about it."""
+    problem, summary = resolved.problem, split_summary(folder)
+    return {
+        "study": resolved.study_id,
+        "problem": problem.model_dump(mode="json"),
+        "columns": problem.data.columns.model_dump(mode="json"),
+        "data": {name: {"rows": each["rows"], "hash": each["hash"]} for name, each in summary.items()},
+        "code_hash": resolved.code_hash,
+        "packages": package_versions(),
+    }
+
+
+def _backbone(resolved: ResolvedStudy, candidate: str) -> dict[str, Any] | None:
+    found = resolved.backbones.get(candidate)
+    if found is None:
+        return None
+    return {
+        "name": found.name,
+        "path": str(found.path),
+        "family": found.family,
+        "content_hash": found.content_hash,
+        "source": found.source,
+        "licence": found.licence,
+    }

@@ -1,0 +1,103 @@
+"""What a worker must know to do one trial: everything explicit, JSON-ready."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from provetune.core.errors import UsageError
+from provetune.core.protocols import EncodeSettings, Targets
+from provetune.problem.syntax import AUTO
+
+LEAST_STRIDE_SHARE = 4
+IMBALANCE = 10
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One run of a candidate.
+
+    Attributes:
+        study_folder: holds ``splits/`` and ``trials/``.
+        folder: the trial's own folder.
+        cache: folder of what trials share: tokenised rows, features of frozen backbones.
+        task: name of the task.
+        candidate: its name in the problem file.
+        k: number of the seed, from 0.
+        seed: the derived seed itself.
+        settings: the candidate's common fields as resolved, ``method`` among them.
+        method_settings: the fields that its method adds, as resolved.
+        targets: `Targets` as JSON.
+        backbone: ``name``, ``path``, ``content_hash`` and what else is known of it; None for methods without one.
+        record: what the bundle keeps of the study: problem, columns, hashes, versions.
+        study: the problem file's study section.
+        device: where it computes.
+        threads: computing threads, fixed for the study.
+    """
+
+    study_folder: str
+    folder: str
+    cache: str
+    task: str
+    candidate: str
+    k: int
+    seed: int
+    settings: Mapping[str, Any]
+    method_settings: Mapping[str, Any]
+    targets: Mapping[str, Any]
+    backbone: Mapping[str, Any] | None
+    record: Mapping[str, Any] = field(default_factory=dict)
+    study: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    threads: int = 1
+
+    @property
+    def id(self) -> str:
+        """Name of the trial in its study, e.g. ``"full-0"``."""
+        return f"{self.candidate}-{self.k}"
+
+    @property
+    def label_names(self) -> Targets:
+        """The targets as the record they are."""
+        return Targets.from_json(self.targets)
+
+    @property
+    def place(self) -> Path:
+        """The trial's folder."""
+        return Path(self.folder)
+
+    @property
+    def encoding(self) -> EncodeSettings:
+        """How texts become tokens; neighbouring windows share at most a quarter of their length.
+
+        Raises:
+            UsageError: the candidate has no backbone, so no tokens.
+        """
+        if self.backbone is None:
+            raise UsageError(f"Candidate '{self.candidate}' has no backbone, so its texts have no tokens.")
+        length = int(self.settings["max_length"])
+        long_texts = self.settings.get("long_texts", AUTO)
+        stride = min(EncodeSettings.stride, length // LEAST_STRIDE_SHARE)
+        return EncodeSettings(length, "head" if long_texts == AUTO else long_texts, stride)
+
+    @property
+    def label_weights(self) -> list[float] | None:
+        """Weight of each label (C,), inversely to its training rows and 1 on average, or None for equal ones."""
+        wish = self.settings.get("label_weights", "none")
+        counts = self.label_names.counts
+        if wish == AUTO:
+            wish = "balanced" if counts and max(counts) > IMBALANCE * max(1, min(counts)) else "none"
+        if wish != "balanced" or not counts:
+            return None
+        inverse = [1.0 / max(1, count) for count in counts]
+        return [value * len(counts) / sum(inverse) for value in inverse]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> TrialSpec:
+        known = {one.name for one in fields(cls)}
+        return cls(**{name: value for name, value in document.items() if name in known})

@@ -1,0 +1,85 @@
+"""Every example in the documentation runs as it stands; the catalogue's models are tiny ones here.
+
+``console`` blocks are commands and ``python`` blocks are code; those of one page run in their order, in one folder.
+``yaml`` blocks are problem files or parts of one. ``text`` blocks are only shown.
+"""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from page_blocks import Block, read_blocks
+
+from provetune.cli.main import answer
+from provetune.problem.reading import parse_problem
+from provetune.study.problem_checks import problem_checks
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "README.zh-CN.md"])
+SHORTENED = ("candidates.full.epochs=1", "candidates.lora.epochs=1", "study.parallel=1")
+
+
+def _name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def _pages_with(*languages: str) -> list[object]:
+    wanted = [page for page in PAGES if any(block.language in languages for block in read_blocks(page))]
+    return [pytest.param(page, id=_name(page)) for page in wanted]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", _pages_with("console", "python"))
+def test_commands_and_code_run(
+    page: Path, tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PROVETUNE_CACHE", str(tiny_cache))
+    names: dict[str, object] = {}
+    for block in read_blocks(page):
+        where = f"{_name(page)}:{block.line}"
+        if block.language == "python":
+            exec(compile(block.text, where, "exec"), names)
+        if block.language == "console":
+            for line in block.commands():
+                code = _run(line)
+                assert code == 0, f"{where}: '{line}' ended with {code}: {capsys.readouterr().err}"
+
+
+@pytest.mark.parametrize("page", _pages_with("yaml"))
+def test_problem_files_have_no_fault(page: Path) -> None:
+    for block in read_blocks(page):
+        if block.language == "yaml":
+            parse_problem(_complete(block), page, checks=problem_checks())
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=_name(page)) for page in PAGES])
+def test_links_lead_somewhere(page: Path) -> None:
+    import re
+
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{_name(page)} links to {target}"
+
+
+def _run(line: str) -> int:
+    """A command of a page; ROOT is the repository, and training is cut short."""
+    words = [word.replace("ROOT", str(ROOT)) for word in shlex.split(line)]
+    if words[0] == "cp":
+        shutil.copy(words[1], words[2])
+        return 0
+    assert words[0] == "provetune", f"examples are commands of provetune, not of {words[0]}"
+    if words[1] == "run":
+        words += [part for override in SHORTENED for part in ("--set", override)]
+    return answer(words[1:])
+
+
+def _complete(block: Block) -> str:
+    """A part of a problem file with what is missing around it."""
+    document = yaml.safe_load(block.text)
+    document.setdefault("name", "example")
+    document.setdefault("data", {}).setdefault("train", "rows.csv")
+    return yaml.safe_dump(document, allow_unicode=True)

@@ -1,0 +1,92 @@
+"""Only what can be made again is freed, and only when asked to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from finished_study import GOLD, make_study
+
+from provetune.core.errors import EnvironmentFault
+from provetune.core.files import read_json
+from provetune.study.clean import clean, survey
+from provetune.study.report import report_document
+from provetune.study.workspace import Workspace, open_workspace
+
+SAID = {"words": [list(GOLD)], "full": [list(GOLD), list(GOLD)]}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    made = open_workspace(tmp_path)
+    make_study(made.study_folder("done-1"), SAID)
+    make_study(made.study_folder("going-2"), SAID, finished=False)
+    (made.cache).mkdir()
+    (made.cache / "features.arrow").write_bytes(b"x" * 5000)
+    for place in ("done-1/trials/full-0", "going-2/trials/full-1"):
+        checkpoint = made.studies / place / "checkpoint"
+        checkpoint.mkdir()
+        (checkpoint / "state").write_bytes(b"x" * 300)
+    (made.studies / "going-2/trials/full-1/result.json").unlink()
+    (made.studies / "done-1/trials/full-1/.bundle.abc.part").write_bytes(b"x" * 70)
+    return made
+
+
+def removable(found: dict[str, object]) -> dict[str, int]:
+    items = found["items"]
+    assert isinstance(items, list)
+    return {
+        Path(item["path"]).relative_to(str(found["workspace"])).as_posix(): item["bytes"]
+        for item in items
+        if item["removable"]
+    }
+
+
+EXPECTED = {
+    "cache": 5000,
+    "studies/done-1/trials/full-0/checkpoint": 300,
+    "studies/done-1/trials/full-1/bundle": 1000,
+    "studies/done-1/trials/words-0/bundle": 1000,
+    "studies/done-1/trials/full-1/.bundle.abc.part": 70,
+}
+
+
+def test_what_can_go_is_what_can_be_made_again(workspace: Workspace) -> None:
+    found = survey(workspace)
+    assert removable(found) == EXPECTED
+    assert found["removable_bytes"] == sum(EXPECTED.values())
+    sizes = [item["bytes"] for item in found["items"]]
+    assert sizes == sorted(sizes, reverse=True)
+    studies = workspace.studies
+    everything = sum(path.stat().st_size for path in studies.rglob("*") if path.is_file())
+    assert found["bytes"] == everything + 5000
+
+
+def test_nothing_is_freed_without_asking(workspace: Workspace) -> None:
+    before = {path: path.stat().st_size for path in workspace.root.rglob("*") if path.is_file()}
+    found = clean(workspace)
+    assert (found["applied"], found["freed_bytes"]) == (False, 0)
+    assert {path: path.stat().st_size for path in workspace.root.rglob("*") if path.is_file()} == before
+
+
+def test_freeing_keeps_the_evidence_and_the_best_bundle(workspace: Workspace) -> None:
+    done = workspace.study_folder("done-1")
+    before = report_document(done)
+    found = clean(workspace, apply=True)
+    assert found["freed_bytes"] == sum(EXPECTED.values())
+    assert not any((workspace.root / path).exists() for path in EXPECTED)
+    assert (done / "trials/full-0/bundle/weights").exists()
+    assert (workspace.studies / "going-2/trials/full-1/checkpoint/state").exists()
+    assert (workspace.studies / "going-2/trials/words-0/bundle/weights").exists()
+    document = read_json(done / "study.json")
+    assert document["candidates"]["full"]["bundles"] == ["trials/full-0/bundle"]
+    assert document["candidates"]["words"]["bundles"] == []
+    after = report_document(done)
+    assert after["candidates"]["words"]["metrics"] == before["candidates"]["words"]["metrics"]
+    assert removable(survey(workspace)) == {}
+
+
+def test_a_workspace_in_use_is_left_alone(workspace: Workspace) -> None:
+    with workspace.lock("run"), pytest.raises(EnvironmentFault, match="in use by 'run'"):
+        clean(workspace, apply=True)
+    assert workspace.cache.exists()

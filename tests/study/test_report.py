@@ -1,0 +1,139 @@
+"""The report's numbers, worked out by hand from eight rows."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from finished_study import GOLD, make_study
+
+from provetune.core.errors import CorruptError, UsageError
+from provetune.evaluation.calibration import softmax
+from provetune.study.curves import MOST_POINTS, learning_curve
+from provetune.study.reliability import undo_temperature
+from provetune.study.report import report_document
+from provetune.study.tables import export_tables
+
+PERFECT = list(GOLD)
+ONE_WRONG = ["b", *GOLD[1:]]
+SAID = {"words": [ONE_WRONG, ["b", "b", *GOLD[2:]]], "full": [PERFECT, ONE_WRONG]}
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    return make_study(tmp_path / "studies" / "letters-1a2b3c4d", SAID)
+
+
+def test_scores_are_those_of_the_open_test(study: Path) -> None:
+    report = report_document(study)
+    assert (report["split"], report["test_open"], report["metric"]) == ("test", True, "accuracy")
+    words = report["candidates"]["words"]
+    assert words["metrics"]["accuracy"] == {"mean": pytest.approx(0.8125), "seeds": [0.875, 0.75]}
+    assert report["candidates"]["full"]["metrics"]["accuracy"]["seeds"] == [1.0, 0.875]
+    assert (words["method"], words["backbone"], words["seconds"]) == ("tfidf", None, 3.0)
+    assert report["rows"] == {"train": 8, "validation": 8, "test": 8}
+    json.dumps(report, allow_nan=False)
+
+
+def test_the_table_a_label_is_the_mean_over_runs(study: Path) -> None:
+    first, second = report_document(study)["candidates"]["words"]["labels"]
+    # Label a has 3 rows: 2 found in the first run, 1 in the second, never said wrongly.
+    assert (first["label"], first["support"], first["precision"]) == ("a", 3, 1.0)
+    assert first["recall"] == pytest.approx((2 / 3 + 1 / 3) / 2)
+    assert first["predicted"] == pytest.approx(1.5)
+    assert second["precision"] == pytest.approx((5 / 6 + 5 / 7) / 2)
+
+
+def test_confusion_is_summed_over_runs(study: Path) -> None:
+    words = report_document(study)["candidates"]["words"]
+    assert words["confusion"] == {"labels": ["a", "b"], "counts": [[3, 3], [0, 10]]}
+    assert words["most_confused"] == [{"label": "a", "prediction": "b", "count": 3}]
+
+
+def test_calibration_before_and_after_the_temperature(study: Path) -> None:
+    full = report_document(study)["candidates"]["full"]["calibration"]
+    # After: all rows at 0.8, and 8 then 7 of 8 right. Before, with T = 2, p is 0.64 / (0.64 + 0.04).
+    sure = 0.64 / 0.68
+    assert full["temperatures"] == [2.0, 2.0]
+    assert full["ece_after"] == pytest.approx([0.2, 0.075], abs=1e-6)
+    assert full["ece_before"] == pytest.approx([1 - sure, sure - 0.875], abs=1e-6)
+    assert [line["rows"] for line in full["after"]] == [16]
+    assert full["after"][0]["accuracy"] == pytest.approx(15 / 16)
+    assert full["before"][0]["confidence"] == pytest.approx(sure, abs=1e-6)
+
+
+def test_undoing_a_temperature_is_exact() -> None:
+    logits = np.random.default_rng(1).normal(size=(20, 5))
+    np.testing.assert_allclose(undo_temperature(softmax(logits / 3), 3.0, several=False), softmax(logits), rtol=1e-9)
+    one = undo_temperature(1 / (1 + np.exp(-logits / 3)), 3.0, several=True)
+    np.testing.assert_allclose(one, 1 / (1 + np.exp(-logits)), rtol=1e-9)
+
+
+def test_curves_come_from_the_events(study: Path) -> None:
+    curve = report_document(study)["candidates"]["full"]["curves"][1]
+    assert curve["k"] == 1
+    assert curve["steps"][0] == {"step": 1, "loss": 0.9, "learning_rate": 0.1}
+    assert curve["evaluations"] == [{"step": 2, "scores": {"accuracy": 0.75}, "best": True}]
+    assert curve["stopped"] == "no better score"
+
+
+def test_long_curves_are_averaged_and_keep_their_last_step(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    lines = [{"event": "step", "step": n, "loss": float(n), "learning_rate": 1.0} for n in range(1, 1001)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    steps = learning_curve(path)["steps"]
+    assert len(steps) == MOST_POINTS
+    assert steps[0] == {"step": 5, "loss": 3.0, "learning_rate": 1.0}
+    assert steps[-1]["step"] == 1000
+
+
+def test_before_the_test_is_open_there_is_validation_alone(tmp_path: Path) -> None:
+    study = make_study(tmp_path / "letters-2", {"words": [ONE_WRONG]}, finished=False)
+    report = report_document(study)
+    assert (report["split"], report["test_open"], report["best"]) == ("validation", False, None)
+    assert report["claims"] == [{"claim": "full > words", "verdict": None}]
+    assert report["candidates"]["full"]["metrics"] == {}
+    assert report["candidates"]["full"]["calibration"] is None
+    with pytest.raises(UsageError, match="sealed"):
+        report_document(study, "test")
+    with pytest.raises(UsageError, match="no split 'dev'"):
+        report_document(study, "dev")
+
+
+def test_validation_can_be_asked_for_later(study: Path) -> None:
+    assert report_document(study, "validation")["split"] == "validation"
+
+
+def test_an_empty_or_broken_folder_is_one_clear_line(tmp_path: Path) -> None:
+    with pytest.raises(CorruptError, match="record is missing"):
+        report_document(tmp_path)
+    study = make_study(tmp_path / "letters-3", {}, finished=False)
+    with pytest.raises(UsageError, match="No run of this study has finished"):
+        report_document(study)
+
+
+def test_how_to_reproduce_names_code_data_and_seeds(study: Path) -> None:
+    told = report_document(study)["reproduce"]
+    assert told["command"] == "provetune run problem.yaml"
+    assert len(told["seeds"]["full"]) == 2
+    assert told["packages"] == {"torch": "2"}
+
+
+def test_every_table_is_exported(study: Path, tmp_path: Path) -> None:
+    files = export_tables(report_document(study), tmp_path / "csv")
+    names = ["scores", "labels", "confusion", "steps", "evaluations", "calibration", "trials", "accept", "claims"]
+    assert [file.stem for file in files] == names
+    with (tmp_path / "csv" / "confusion.csv").open(encoding="utf-8-sig", newline="") as stream:
+        lines = list(csv.DictReader(stream))
+    assert {"candidate": "words", "table": "", "gold": "a", "predicted": "b", "count": "3"} in lines
+    assert len(lines) == 2 * 4
+
+
+def test_a_label_that_looks_like_a_formula_is_text(study: Path, tmp_path: Path) -> None:
+    report = report_document(study)
+    report["candidates"]["words"]["labels"][0]["label"] = "=1+1"
+    export_tables(report, tmp_path)
+    assert "'=1+1" in (tmp_path / "labels.csv").read_text(encoding="utf-8-sig")
