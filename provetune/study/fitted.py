@@ -14,6 +14,7 @@ from provetune.core.protocols import Calibratable, FitMethod, Task
 from provetune.core.seeds import derive
 from provetune.study.frozen_features import features_of
 from provetune.study.learned import Learned
+from provetune.study.repeated import Repetition, first_run
 from provetune.study.splits_store import load_split
 from provetune.study.tracking import tracking
 from provetune.study.trial_spec import TrialSpec
@@ -31,7 +32,8 @@ def fit_at_once(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
 
     Yields `Started`, `Evaluated` and `Finished` as JSON; they are also in the trial's ``events.jsonl``.
     """
-    fit = _Fit(spec)
+    first = first_run(spec)
+    fit = _Fit(spec) if first is None else Repetition(spec, first)
     with tracking(spec) as tell:
         for event in fit.events():
             tell(event)

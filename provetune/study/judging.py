@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import CorruptError
-from provetune.core.files import read_json
+from provetune.core.files import atomic_path, read_json
 from provetune.core.protocols import TrialRecord
 from provetune.ledger.entries import StudyRecord
 from provetune.ledger.records import Ledger
@@ -16,6 +16,7 @@ from provetune.problem.scopes import parse_accept_key
 from provetune.study.acceptance import judge_acceptance
 from provetune.study.document import FORMAT, spread, write_document
 from provetune.study.engines import Job, Listener, Pool
+from provetune.study.repeated import is_deterministic
 from provetune.study.sealed_test import LATENCY, Seal, judged_hash, read_test_rows
 from provetune.study.selection import Best, choose_best
 from provetune.study.splits_store import split_summary
@@ -85,14 +86,23 @@ class Judging:
     # -- the test rows ------------------------------------------------------------------------------------
 
     def _predict_test_rows(self, pool: Pool) -> None:
-        """Every finished run's bundle predicts the test rows; what was predicted before stays."""
-        jobs = []
-        for run in (run for runs in self.runs.values() for run in runs):
-            spec = self.book.spec(run.candidate, run.k)
-            if not (spec.place / TEST).exists():
+        """Every finished run's bundle predicts the test rows, equal ones once; what was predicted before stays."""
+        jobs, repeated = [], []
+        for name, runs in self.runs.items():
+            same = is_deterministic(self.problem.candidates[name].method)
+            for number, run in enumerate(runs):
+                if (self.folder / run.folder / TEST).exists():
+                    continue
+                if same and number > 0:
+                    repeated.append((runs[0], run))
+                    continue
+                spec = self.book.spec(run.candidate, run.k)
                 body = {"trial": spec.to_json(), "seal": self.seal.to_json()}
                 jobs.append(Job(f"{spec.id}:test", "judge", body, _LEARNING_COST["weights"]))
         self._do(pool, jobs)
+        for first, run in repeated:
+            with atomic_path(self.folder / run.folder / TEST) as temporary:
+                shutil.copyfile(self.folder / first.folder / TEST, temporary)
 
     def _do(self, pool: Pool, jobs: list[Job]) -> None:
         for outcome in (pool.run(jobs, self.listener) if jobs else {}).values():

@@ -101,6 +101,8 @@ class Progress:
         state = self.state
         ended = sum(trial.state in ("done", "stored", "failed") for trial in state.trials.values())
         counted = f" · {ended} of {len(state.trials)} trials" if state.trials else ""
+        if side := state.side_work():
+            counted += f" · {side}"
         left = state.seconds_left(now) if ended < len(state.trials) else None
         return f"{state.study} · {state.phase}{counted}" + (f" · {duration(left)} left" if left else "")
 

@@ -48,7 +48,8 @@ class StudyState:
     workers: int = 1
     primary: str = ""
     trials: dict[str, TrialState] = field(default_factory=dict)
-    jobs: dict[str, int] = field(default_factory=dict)
+    planned: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, int] = field(default_factory=dict)
 
     def take(self, event: dict[str, Any], now: float) -> None:
         """Learn from one event; kinds that say nothing about progress are passed over."""
@@ -56,6 +57,8 @@ class StudyState:
         if kind == "phase":
             self.phase = event["message"]
             self.study = event.get("study", self.study)
+        elif kind == "batch":
+            self.planned, self.ended = dict(event["counts"]), {}
         elif kind == "trials":
             self.workers, self.primary = event["workers"], event["primary"]
             self.trials = {
@@ -63,8 +66,8 @@ class StudyState:
             }
         elif (trial := self.trials.get(event.get("id", ""))) is not None:
             self._take_trial(trial, event, now)
-        elif kind == "job":
-            self.jobs[event["state"]] = self.jobs.get(event["state"], 0) + 1
+        elif kind == "job" and event["state"] in ("done", "failed"):
+            self.ended[event["job"]] = self.ended.get(event["job"], 0) + 1
 
     def _take_trial(self, trial: TrialState, event: dict[str, Any], now: float) -> None:
         kind = event["event"]
@@ -91,6 +94,15 @@ class StudyState:
             trial.done = trial.step / max(1, trial.steps)
         elif kind == "evaluated" and event.get("best"):
             trial.score = event["scores"].get(self.primary, trial.score)
+
+    def side_work(self) -> str:
+        """What is done besides training, while it is: ``"features 3 of 10"``; empty when nothing is."""
+        words = {"features": "features", "judge": "test predictions", "latency": "latency"}
+        return ", ".join(
+            f"{words[kind]} {self.ended.get(kind, 0)} of {count}"
+            for kind, count in self.planned.items()
+            if kind in words and self.ended.get(kind, 0) < count
+        )
 
     def seconds_left(self, now: float) -> float | None:
         """Time until the last trial ends, from how long others of the same candidate take; None when unknown."""

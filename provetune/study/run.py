@@ -87,8 +87,8 @@ def run(
         fresh: train again even what has ended; what was there is put aside under ``studies/.before``.
         resume: refuse to start a study that is not there.
         listener: called with each event, a mapping with its kind under ``"event"``: ``phase``, ``note``, ``trials``
-            (all trials and their states), ``job`` (a state that changed), and those of training with the trial's
-            name under ``"id"``.
+            (all trials and their states), ``batch`` (how many jobs of each kind follow), ``job`` (a state that
+            changed), and those of training with the trial's name under ``"id"``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         ledger: SQLAlchemy URL of another ledger than the workspace's own.
         allow_machine_change: go on although this machine would give other bits than the one it began on.

@@ -8,13 +8,14 @@ from typing import Any
 from provetune.study.engines import Job
 from provetune.study.frozen_features import piece_jobs
 from provetune.study.machine import package_versions
+from provetune.study.repeated import is_deterministic
 from provetune.study.resolved import ResolvedStudy
 from provetune.study.splits_store import split_summary
 from provetune.study.trial_spec import TrialSpec
 from provetune.study.workspace import Workspace
 
-_GRADIENT_COST = 1_000.0
-_FEATURES_COST = 10.0
+# Training comes first, then the baseline's fit, then the features that several trials wait for.
+_GRADIENT_COST, _TEXTS_COST, _PIECE_COST, _FIT_COST, _REPEATED_COST = 1_000.0, 100.0, 50.0, 10.0, 1.0
 
 
 def make_specs(resolved: ResolvedStudy, workspace: Workspace, threads: int) -> list[TrialSpec]:
@@ -48,16 +49,18 @@ def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:
     """Jobs of these trials; before those that learn from features, the pieces that they share."""
     pieces: dict[str, tuple[str, ...]] = {}
     jobs: list[Job] = []
+    waiting = {spec.id for spec in specs}
     for spec in specs:
-        cost = _cost(spec, resolved)
         after: tuple[str, ...] = ()
         if learns_from(spec.settings["method"]) == "features":
             if spec.candidate not in pieces:
-                made = _piece_jobs(spec, cost * _FEATURES_COST)
+                made = _piece_jobs(spec)
                 pieces[spec.candidate] = tuple(job.id for job in made)
                 jobs += made
             after = pieces[spec.candidate]
-        jobs.append(Job(spec.id, "train", spec.to_json(), cost, after))
+        if _repeats(spec) and f"{spec.candidate}-0" in waiting:
+            after = (*after, f"{spec.candidate}-0")
+        jobs.append(Job(spec.id, "train", spec.to_json(), _cost(spec, resolved), after))
     return jobs
 
 
@@ -76,21 +79,29 @@ def weight_bytes(backbone: Any) -> int:
     return sum(path.stat().st_size for path in files)
 
 
-def _piece_jobs(spec: TrialSpec, cost: float) -> list[Job]:
+def _repeats(spec: TrialSpec) -> bool:
+    """Whether a run is the same as its candidate's first one."""
+    return spec.k > 0 and is_deterministic(spec.settings["method"])
+
+
+def _piece_jobs(spec: TrialSpec) -> list[Job]:
     summary = split_summary(Path(spec.study_folder))
     rows = {name: summary[name]["rows"] for name in ("train", "validation")}
     return [
-        Job(f"{spec.candidate}:{each['split']}:{each['start']}", "features", each, cost)
+        Job(f"{spec.candidate}:{each['split']}:{each['start']}", "features", each, _PIECE_COST)
         for each in piece_jobs(spec, rows)
     ]
 
 
 def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
     """Expected work: backbone size times passes over the rows. Only the order of costs matters."""
+    if _repeats(spec):
+        return _REPEATED_COST
+    kind = learns_from(spec.settings["method"])
+    if kind != "weights":
+        return _TEXTS_COST if kind == "texts" else _FIT_COST
     size = weight_bytes(resolved.backbones.get(spec.candidate)) / 1e6
-    if learns_from(spec.settings["method"]) == "weights":
-        return _GRADIENT_COST + size * float(spec.settings["epochs"])
-    return 1.0 + size / _GRADIENT_COST
+    return _GRADIENT_COST + size * float(spec.settings["epochs"])
 
 
 def _record(resolved: ResolvedStudy, folder: Path) -> dict[str, Any]:

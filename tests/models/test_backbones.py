@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from conftest import entry_of, make_wheel, package_of
+from crafted import entry_of, make_wheel, package_of
 
 from provetune.core.errors import CorruptError, EnvironmentFault, UsageError
 from provetune.models import catalogue

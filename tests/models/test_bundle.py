@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import HEAD
+from crafted import HEAD
 from scipy.special import softmax
 
 from provetune.core.errors import CorruptError, EnvironmentFault, UsageError

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import HEAD
+from crafted import HEAD
 
 from provetune.core.errors import EnvironmentFault
 from provetune.models.backbones import Backbone, find_backbone

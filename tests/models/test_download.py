@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
-from conftest import entry_of, make_wheel, package_of
+from crafted import entry_of, make_wheel, package_of
 
 from provetune.core.errors import CorruptError, EnvironmentFault
 from provetune.core.files import read_json, sha256_file

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import HEAD
+from crafted import HEAD
 from safetensors.torch import load_file, save_file
 
 from provetune.core.errors import CorruptError, UsageError

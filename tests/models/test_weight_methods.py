@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import HEAD
+from crafted import HEAD
 from pydantic import ValidationError
 
 from provetune.core.errors import UsageError

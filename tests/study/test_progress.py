@@ -53,6 +53,19 @@ def test_resumed_trial_counts_only_what_it_did_here() -> None:
     assert state.trials["full-0"].projected(5.0) == pytest.approx(20.0)
 
 
+def test_side_work_is_counted_until_it_is_done() -> None:
+    state = StudyState()
+    state.take(opening("head"), 0.0)
+    state.take({"event": "batch", "counts": {"features": 2, "train": 2}}, 0.0)
+    assert state.side_work() == "features 0 of 2"
+    for name in ("head:train:0", "head:train:2048"):
+        state.take({"event": "job", "job": "features", "id": name, "state": "running"}, 1.0)
+        state.take({"event": "job", "job": "features", "id": name, "state": "done", "result": {}}, 2.0)
+    assert state.side_work() == ""
+    state.take({"event": "batch", "counts": {"judge": 2}}, 3.0)
+    assert state.side_work() == "test predictions 0 of 2"
+
+
 def test_retried_trial_waits_again() -> None:
     state = StudyState()
     state.take(opening("full"), 0.0)

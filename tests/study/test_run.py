@@ -149,7 +149,8 @@ def test_ledger_froze_the_study_and_counted_one_look(finished: Finished) -> None
     }
     assert sum(look.charged for look in looks) == 1
     assert {look.judged for look in looks} == {looks[0].judged}
-    assert len(looks) == 8 + 1  # a bundle each, and the columns that one level of acceptance asks for
+    # Words and head draw no number, so their runs are judged once; one level of acceptance asks for columns.
+    assert len(looks) == 1 + 1 + 2 + 2 + 1
     assert [one["metric"] for one in accept] == list(ACCEPT)
     # Everything was registered before the first run began.
     assert record.registered_at < min(trial.started_at or "" for trial in trials)
@@ -162,6 +163,17 @@ def test_longest_trials_start_first_and_features_come_before_heads(finished: Fin
     assert len(features) == 2  # one piece of 84 rows, one of 12
     assert all(order.index(name) < order.index(head) for name in features for head in ("head-0", "head-1"))
     assert finished.states("features") == {name: ["running", "done"] for name in features}
+
+
+def test_runs_that_draw_no_number_are_trained_once_but_all_are_there(finished: Finished) -> None:
+    for name in ("words", "head"):
+        first, second = (read_json(finished.folder / f"trials/{name}-{k}/result.json") for k in range(2))
+        assert second["details"]["same_as"] == f"{name}-0"
+        assert "same_as" not in first["details"]
+        assert second["scores"] == first["scores"]
+        assert second["seed"] == run_seed(13, name, 1) != first["seed"]
+    order = [(event["id"], event["state"]) for event in finished.events if event["event"] == "job"]
+    assert order.index(("words-0", "done")) < order.index(("words-1", "running"))
 
 
 def test_event_log_holds_every_step_once(finished: Finished) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,6 +45,7 @@ class LocalPool:
     def run(self, jobs: Sequence[Job], listener: Listener) -> dict[str, Outcome]:
         """See `provetune.study.engines.Pool.run`. A job whose worker dies is started again `retries` times."""
         batch = _Batch(jobs, listener)
+        listener({"event": "batch", "counts": dict(Counter(job.kind for job in jobs))})
         while not batch.finished:
             self._assign(batch)
             worker, message = self._messages.get()
