@@ -14,7 +14,7 @@ help:
 	@echo "make run    a fresh machine to a trained, tested model: installs, trains the shipped sample, predicts"
 	@echo "make test   formatting, linting, types, room rule, tests with coverage (make check is the same)"
 	@echo "make docs   the documentation as a site in site/"
-	@echo "make bench  every benchmark, resumable; results go to benchmarks/results/"
+	@echo "make bench  every benchmark; each cell is kept in benchmarks/results/ and not measured twice on one machine"
 
 run: $(VENV)/.installed
 	@$(BIN)/provetune models get minilm-en
@@ -42,7 +42,13 @@ reference: $(VENV)/.installed-dev
 	$(BIN)/python docs/generate_reference.py
 
 bench: $(VENV)/.installed-dev
-	@for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	$(BIN)/python benchmarks/train_speed.py --save train_speed.json
+	$(BIN)/python benchmarks/train_speed.py --busy --save train_busy.json
+	$(BIN)/python benchmarks/predict_speed.py --save predict_speed.json
+	$(BIN)/python benchmarks/study_speed.py --save study_speed.json
+	$(BIN)/python benchmarks/study_speed.py --head --save head_study.json
+	$(BIN)/python benchmarks/memory.py --save memory.json
+	$(BIN)/python benchmarks/quality.py
 
 clean:
 	rm -rf site build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

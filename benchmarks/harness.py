@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import platform
@@ -17,14 +18,69 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
+class Cells:
+    """Measurements that are kept as soon as each is made: given the same line again, a benchmark goes on.
+
+    Args:
+        save: name of a JSON file below ``benchmarks/results``; None keeps nothing, and all is measured.
+        settings: what the measurements depend on. Cells of other settings or another machine do not count.
+        fresh: measure all of it again.
+    """
+
+    def __init__(self, save: str | None, settings: dict[str, Any], *, fresh: bool = False) -> None:
+        self.path = None if save is None else RESULTS / save
+        self.settings = {**settings, **{name: value for name, value in machine().items() if name != "date"}}
+        kept = read_kept(self.path) if not fresh else {}
+        self.values: dict[str, Any] = kept.get("cells", {}) if kept.get("settings") == self.settings else {}
+
+    def measure(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` returns, or what it returned in an earlier sitting."""
+        if name not in self.values:
+            self.values[name] = make()
+            self.keep({})
+        return self.values[name]
+
+    def keep(self, document: dict[str, Any]) -> None:
+        """Write the cells, and the document that came of them once it is there."""
+        from provetune.core.files import write_json
+
+        if self.path is not None:
+            write_json(self.path, {**document, "settings": self.settings, "cells": self.values})
+
+
+def read_kept(path: Path | None) -> dict[str, Any]:
+    """A benchmark's file, or nothing."""
+    if path is None or not path.exists():
+        return {}
+    kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def add_usual_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that every benchmark has."""
+    parser.add_argument("--quick", action="store_true", help="little of everything: under five minutes")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument("--save", help="file name below benchmarks/results; each cell is kept there and not run again")
+    parser.add_argument("--fresh", action="store_true", help="run cells again that are kept")
+
+
 def interleave(
-    variants: dict[str, Callable[[], float]], rounds: int, say: Callable[[str], None] | None = None
+    variants: dict[str, Callable[[], float]],
+    rounds: int,
+    say: Callable[[str], None] | None = None,
+    *,
+    cells: Cells,
+    name_as: str = "",
 ) -> dict[str, list[float]]:
-    """Call every variant once a round, in turn, and collect what each returns (a rate or a time)."""
+    """Call every variant once a round, in turn, and collect what each returns (a rate or a time).
+
+    Args:
+        cells: where each is kept; its name is that of the variant behind `name_as`, with the round.
+    """
     found: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds):
         for name, variant in variants.items():
-            found[name].append(variant())
+            found[name].append(cells.measure(f"{name_as}{name}/round {number + 1}", variant))
             if say is not None:
                 say(f"round {number + 1}/{rounds}  {name:<28} {found[name][-1]:.4g}")
     return found
@@ -81,11 +137,9 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def show(document: dict[str, Any], as_json: bool, save_as: str | None = None) -> None:
-    """Print the document, as JSON or for reading, and keep it among the results where asked."""
-    if save_as is not None:
-        RESULTS.mkdir(exist_ok=True)
-        (RESULTS / save_as).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+def show(document: dict[str, Any], as_json: bool, cells: Cells) -> None:
+    """Print the document, as JSON or for reading, and keep it beside its cells."""
+    cells.keep(document)
     if as_json:
         print(json.dumps(document))
         return

@@ -21,7 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import psutil
-from harness import figures, machine, say, show
+from harness import Cells, add_usual_arguments, figures, machine, say, show
 
 WORDS = [
     "where",
@@ -44,16 +44,12 @@ STEPS, BATCH = 200, 32
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
+    add_usual_arguments(parser)
     parser.add_argument("--rows", type=int)
-    parser.add_argument("--save", help="file name below benchmarks/results")
     arguments = parser.parse_args()
     rows = arguments.rows or (100_000 if arguments.quick else 1_000_000)
-    with tempfile.TemporaryDirectory() as scratch:
-        problem = write_problem(Path(scratch), rows)
-        say(f"{rows} rows written")
-        peak, seconds = watch([sys.executable, "-m", "provetune.cli.main", "run", str(problem), "--quiet"])
+    cells = Cells(arguments.save, {"rows": rows}, fresh=arguments.fresh)
+    peak, seconds = cells.measure("run", lambda: run_watched(rows))
     document: dict[str, Any] = {
         "machine": machine(),
         "rows": rows,
@@ -63,7 +59,15 @@ def main() -> None:
         "ratios": {},
         "peak_share": None,
     }
-    show(document, arguments.json, arguments.save)
+    show(document, arguments.json, cells)
+
+
+def run_watched(rows: int) -> tuple[float, float]:
+    """Highest memory of a run on so many rows in bytes, and its seconds."""
+    with tempfile.TemporaryDirectory() as scratch:
+        problem = write_problem(Path(scratch), rows)
+        say(f"{rows} rows written")
+        return watch([sys.executable, "-m", "provetune.cli.main", "run", str(problem), "--quiet"])
 
 
 def write_problem(folder: Path, rows: int) -> Path:

@@ -30,7 +30,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import figures, gemm_peak, interleave, labelled_rows, machine, say, show
+from harness import Cells, add_usual_arguments, figures, gemm_peak, interleave, labelled_rows, machine, say, show
 
 ONE_TEXT = "a gripping and touching film that never quite lets go"
 COLD = {
@@ -49,21 +49,21 @@ def main() -> None:
     arguments = parse()
     # Threads that spin while they wait would make every variant depend on what else the machine does.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    settings = {name: getattr(arguments, name) for name in ("sets", "texts", "rounds", "bundle")}
+    cells = Cells(arguments.save, settings, fresh=arguments.fresh)
     with tempfile.TemporaryDirectory() as place:
         bundle = arguments.bundle or str(make_bundle(Path(place)))
-        document = measure(arguments, bundle)
-    show(document, arguments.json, arguments.save)
+        document = measure(arguments, bundle, cells)
+    show(document, arguments.json, cells)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few texts, two rounds: under five minutes")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    add_usual_arguments(parser)
     parser.add_argument("--sets", nargs="+", default=["sst2", "clinc150"], help="data sets")
     parser.add_argument("--texts", type=int, help="texts of each set")
     parser.add_argument("--rounds", type=int, help="times that every variant is measured")
     parser.add_argument("--bundle", help="answer with this bundle instead of a minilm-en with a random head")
-    parser.add_argument("--save", help="file name below benchmarks/results")
     arguments = parser.parse_args()
     arguments.texts = arguments.texts or (300 if arguments.quick else 1800)
     arguments.rounds = arguments.rounds or (2 if arguments.quick else 5)
@@ -88,8 +88,8 @@ def make_bundle(folder: Path) -> Path:
     return write_bundle(folder / "bundle", contents)
 
 
-def measure(arguments: argparse.Namespace, bundle: str) -> dict[str, Any]:
-    cold = cold_starts(bundle, 1 if arguments.quick else arguments.rounds)
+def measure(arguments: argparse.Namespace, bundle: str, cells: Cells) -> dict[str, Any]:
+    cold = cold_starts(bundle, 1 if arguments.quick else arguments.rounds, cells)
     answer, predictors = answerers(bundle)
     found: dict[str, dict[str, float]] = {}
     for name in arguments.sets:
@@ -97,7 +97,11 @@ def measure(arguments: argparse.Namespace, bundle: str) -> dict[str, Any]:
         for variant in answer.values():
             variant(texts[:64])
         variants = {variant: partial(rate, run, texts) for variant, run in answer.items()}
-        rates = interleave(variants, arguments.rounds, lambda line, name=name: say(f"{name}: {line} texts/s"))
+
+        def tell(line: str, name: str = name) -> None:
+            say(f"{name}: {line} texts/s")
+
+        rates = interleave(variants, arguments.rounds, tell, cells=cells, name_as=f"{name}/")
         found |= {f"{name}/{variant}": figure for variant, figure in figures(rates).items()}
     calls = 40 if arguments.quick else 200
     single = {
@@ -105,9 +109,10 @@ def measure(arguments: argparse.Namespace, bundle: str) -> dict[str, Any]:
         for name, run in answer.items()
         if name != "pipeline_batch_32"
     }
-    found |= figures(interleave(single, 2 if arguments.quick else arguments.rounds, say))
+    found |= figures(interleave(single, 2 if arguments.quick else arguments.rounds, say, cells=cells))
     found |= figures(cold)
-    first, peak = arguments.sets[0], gemm_peak(predictors["provetune_auto"].precision)
+    first = arguments.sets[0]
+    peak = cells.measure("gemm_peak", partial(gemm_peak, predictors["provetune_auto"].precision))
     texts = labelled_rows(first, arguments.texts, "test")[0]
     reached = found[f"{first}/provetune_auto"]["median"] * flops_a_text(bundle, texts)
     return {
@@ -153,7 +158,7 @@ def median_time(run: Any, calls: int) -> float:
     return statistics.median(times)
 
 
-def cold_starts(bundle: str, rounds: int) -> dict[str, list[float]]:
+def cold_starts(bundle: str, rounds: int, cells: Cells) -> dict[str, list[float]]:
     """Seconds from starting Python to having answered one text."""
 
     def start(code: str) -> float:
@@ -162,7 +167,8 @@ def cold_starts(bundle: str, rounds: int) -> dict[str, list[float]]:
         return time.perf_counter() - began
 
     start(COLD["pipeline"])
-    return interleave({f"cold_start_s/{name}": partial(start, code) for name, code in COLD.items()}, rounds, say)
+    variants = {f"cold_start_s/{name}": partial(start, code) for name, code in COLD.items()}
+    return interleave(variants, rounds, say, cells=cells)
 
 
 def ratios(found: dict[str, dict[str, float]], sets: list[str]) -> dict[str, float]:

@@ -3,6 +3,7 @@
     python benchmarks/quality.py                       # every cell that is not there yet, then the page
     python benchmarks/quality.py --cells sst2/full     # one cell
     python benchmarks/quality.py --page                # only write docs/concepts/results.md again
+    python benchmarks/quality.py --quick --json        # one cell, one seed, nothing kept: under five minutes
 
 A cell is a study of one candidate (the tfidf baseline is added to each study by itself), run through the same
 `provetune.run` that users call, five seeds, defaults. Cells and, inside a cell, trials are resumable: start the
@@ -14,18 +15,22 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from harness import DATA, RESULTS, machine, say
+from harness import DATA, RESULTS, figures, machine, read_kept, say
 from scipy import stats
+
+from provetune.core.files import write_json, write_text
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "concepts" / "results.md"
 STORE = RESULTS / "quality.json"
 CONFIDENCE = 0.95
+QUICK = ("clinc150", "head")
 
 SETS: dict[str, dict[str, Any]] = {
     "clinc150": {
@@ -72,18 +77,36 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workspace", type=Path, default=Path(".provetune") / "quality")
     parser.add_argument("--page", action="store_true", help="write the page from what is stored, run nothing")
+    parser.add_argument("--quick", action="store_true", help="one cell with one seed, kept nowhere")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     arguments = parser.parse_args()
-    stored: dict[str, Any] = json.loads(STORE.read_text()) if STORE.exists() else {"machine": machine(), "cells": {}}
+    if arguments.quick:
+        with tempfile.TemporaryDirectory() as scratch:
+            cells = {"/".join(QUICK): run_cell(*QUICK, 1, Path(scratch))}
+        print_scores({"machine": machine(), "cells": cells}, arguments.json)
+        return
+    stored = read_kept(STORE) or {"machine": machine(), "cells": {}}
     wanted = arguments.cells or [f"{name}/{candidate}" for name in SETS for candidate in SETS[name]["candidates"]]
     for cell in [] if arguments.page else wanted:
         if cell in stored["cells"] and arguments.cells is None:
             continue
         say(f"cell {cell}")
         stored["cells"][cell] = run_cell(*cell.split("/"), arguments.seeds, arguments.workspace)
-        RESULTS.mkdir(exist_ok=True)
-        STORE.write_text(json.dumps(stored, indent=2) + "\n", encoding="utf-8")
-    PAGE.write_text(page(stored), encoding="utf-8")
+        write_json(STORE, stored)
+    write_text(PAGE, page(stored))
     say(f"written: {PAGE}")
+    print_scores(stored, arguments.json)
+
+
+def print_scores(stored: dict[str, Any], as_json: bool) -> None:
+    """What is stored in the form that all benchmarks have; scores have no ratios and no share of a peak."""
+    found = figures({name: cell["seeds"] for name, cell in stored["cells"].items()})
+    document = {"machine": stored["machine"], "figures": found, "ratios": {}, "peak_share": None}
+    if as_json:
+        print(json.dumps({**document, "cells": stored["cells"]}))
+        return
+    for name, figure in found.items():
+        print(f"{name:<24} {figure['median']:.4f}   ({figure['min']:.4f} to {figure['max']:.4f})")
 
 
 def run_cell(name: str, candidate: str, seeds: int, workspace: Path) -> dict[str, Any]:

@@ -6,8 +6,10 @@ All return the seconds of the training itself: loading and tokenising are left o
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,7 +117,8 @@ def _with_trainer(folder: Path, data: Labelled, epochs: int, settings: dict[str,
         trainer = Trainer(
             model, arguments, data_collator=DataCollatorWithPadding(tokenizer), train_dataset=rows, callbacks=[clock]
         )
-        trainer.train()
+        with redirect_stdout(sys.stderr):  # it prints its own figures, and stdout is one document's
+            trainer.train()
     return Timed(time.perf_counter() - clock.began, model)
 
 

@@ -16,24 +16,24 @@ import json
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import DATA, figures, labelled_rows, machine, say, show
+from harness import DATA, Cells, add_usual_arguments, figures, labelled_rows, machine, say, show
 from recipes import Labelled, trainer_tuned
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--json", action="store_true")
+    add_usual_arguments(parser)
     parser.add_argument("--head", action="store_true", help="the ten-trial study of the frozen encoder")
-    parser.add_argument("--save", help="file name below benchmarks/results")
     arguments = parser.parse_args()
-    document = head_study(arguments.quick) if arguments.head else full_study(arguments.quick)
-    show(document, arguments.json, arguments.save)
+    cells = Cells(arguments.save, {"quick": arguments.quick, "head": arguments.head}, fresh=arguments.fresh)
+    document = head_study(arguments.quick, cells) if arguments.head else full_study(arguments.quick, cells)
+    show(document, arguments.json, cells)
 
 
 def run_study(candidates: dict[str, Any], seeds: int, rows: int | None) -> tuple[float, dict[str, Any]]:
@@ -67,18 +67,19 @@ def run_study(candidates: dict[str, Any], seeds: int, rows: int | None) -> tuple
         return time.perf_counter() - began, study.document
 
 
-def full_study(quick: bool) -> dict[str, Any]:
+def full_study(quick: bool, cells: Cells) -> dict[str, Any]:
     from train_speed import backbone
 
     seeds, rows = (2, 600) if quick else (5, None)
     candidates = {"full": {"method": "full", "epochs": 3}, "lora": {"method": "lora", "epochs": 3}}
     say("the study")
-    seconds, _ = run_study(candidates, seeds, rows)
+    seconds = cells.measure("study", lambda: run_study(candidates, seeds, rows)[0])
     say(f"the study took {seconds:.0f} s; now the script, once")
     texts, labels = labelled_rows("clinc150", rows)
     names = sorted(set(labels))
     data = Labelled(texts, [names.index(label) for label in labels], names)
-    once = trainer_tuned(backbone(), data, epochs=3, learning_rate=1e-4, seed=1).seconds
+    script = partial(trainer_tuned, backbone(), data, epochs=3, learning_rate=1e-4, seed=1)
+    once = cells.measure("script", lambda: script().seconds)
     found = figures({"study": [seconds], "script_times_runs": [once * 2 * seeds]})
     ratio = seconds / found["script_times_runs"]["median"]
     return {
@@ -91,9 +92,9 @@ def full_study(quick: bool) -> dict[str, Any]:
     }
 
 
-def head_study(quick: bool) -> dict[str, Any]:
+def head_study(quick: bool, cells: Cells) -> dict[str, Any]:
     candidates = {"head": {"method": "head"}, "head_again": {"method": "head", "max_length": 32}}
-    seconds, _ = run_study(candidates, 2 if quick else 5, 600 if quick else None)
+    seconds = cells.measure("study", lambda: run_study(candidates, 2 if quick else 5, 600 if quick else None)[0])
     return {
         "machine": machine(),
         "unit": "seconds",

@@ -21,7 +21,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import figures, gemm_peak, interleave, labelled_rows, machine, say, show
+from harness import Cells, add_usual_arguments, figures, gemm_peak, interleave, labelled_rows, machine, say, show
 from recipes import Labelled, naive, provetune, trainer_defaults, trainer_tuned
 
 RATE = {"naive": 5e-5, "trainer": 5e-5, "trainer_tuned": 1e-4, "provetune": 1e-4}
@@ -30,20 +30,19 @@ BASELINES = {"a": "naive", "b": "trainer", "c": "trainer_tuned"}
 
 def main() -> None:
     arguments = parse()
-    if arguments.busy:
-        show(busy(arguments), arguments.json, None if arguments.quick else "train_busy.json")
-        return
     if arguments.one:
         print(run_alone(arguments))
         return
-    document = measure(arguments)
-    show(document, arguments.json, arguments.save)
+    names = ("sets", "rows", "rounds", "variants", "device", "busy")
+    settings = {name: getattr(arguments, name) for name in names}
+    cells = Cells(arguments.save, settings, fresh=arguments.fresh)
+    document = busy(arguments, cells) if arguments.busy else measure(arguments, cells)
+    show(document, arguments.json, cells)
 
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="few rows, one round: under five minutes")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    add_usual_arguments(parser)
     parser.add_argument("--sets", nargs="+", default=["sst2", "clinc150"], help="data sets")
     parser.add_argument("--rows", type=int, help="rows of each set (an epoch is then all of these)")
     parser.add_argument("--rounds", type=int, default=2)
@@ -51,7 +50,6 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--busy", action="store_true", help="measure with one core kept busy instead")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--save", help="file name below benchmarks/results")
     arguments = parser.parse_args()
     if arguments.quick:
         arguments.rounds, arguments.rows = 1, arguments.rows or 320
@@ -78,7 +76,7 @@ def recipe(name: str, device: str) -> Any:
     return partial(function, learning_rate=RATE[name])
 
 
-def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+def measure(arguments: argparse.Namespace, cells: Cells) -> dict[str, Any]:
     folder = backbone()
     found: dict[str, dict[str, float]] = {}
     per_set: dict[str, dict[str, float]] = {}
@@ -90,13 +88,18 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         }
         if not arguments.quick:
             warm_up(run, folder, data, arguments.device)
-        rates = figures(interleave(run, arguments.rounds, lambda line, name=name: say(f"{name}: {line} examples/s")))
+
+        def tell(line: str, name: str = name) -> None:
+            say(f"{name}: {line} examples/s")
+
+        rates = figures(interleave(run, arguments.rounds, tell, cells=cells, name_as=f"{name}/"))
         found |= {f"{name}/{variant}": figure for variant, figure in rates.items()}
         ours = rates["provetune"]["median"]
         per_set[name] = {
             letter: ours / rates[variant]["median"] for letter, variant in BASELINES.items() if variant in rates
         }
-        share[name] = peak_share(folder, data, ours, arguments.device)
+        peak = cells.measure(f"{name}/gemm_peak", partial(peak_here, arguments.device))
+        share[name] = ours * work_of_a_text(folder, data) / peak
     first = arguments.sets[0]
     return {
         "machine": machine(),
@@ -122,21 +125,25 @@ def warm_up(run: dict[str, Any], folder: Path, data: Labelled, device: str) -> N
         rate_of(recipe(variant, device), folder, few)
 
 
-def peak_share(folder: Path, data: Labelled, rate: float, device: str) -> float:
-    """Nominal FLOP/s of training over the matrix product's."""
-    from transformers import AutoConfig, AutoTokenizer
-
+def peak_here(device: str) -> float:
+    """FLOP/s of a matrix product in the number format that training takes here."""
     from provetune.models.precision import choose_precision
+
+    return gemm_peak(choose_precision("auto", device).name, device)
+
+
+def work_of_a_text(folder: Path, data: Labelled) -> float:
+    """Nominal floating-point operations of training on one text, the mean."""
+    from transformers import AutoConfig, AutoTokenizer
 
     config = AutoConfig.from_pretrained(folder)
     ids = AutoTokenizer.from_pretrained(folder)(data.texts, truncation=True, max_length=128)["input_ids"]
     width, inner, layers = config.hidden_size, config.intermediate_size, config.num_hidden_layers
     weights = layers * (4 * width * width + 2 * width * inner)
-    work = sum(6 * weights * len(row) + 12 * layers * width * len(row) ** 2 for row in ids) / len(ids)
-    return rate * work / gemm_peak(choose_precision("auto", device).name, device)
+    return float(sum(6 * weights * len(row) + 12 * layers * width * len(row) ** 2 for row in ids) / len(ids))
 
 
-def busy(arguments: argparse.Namespace) -> dict[str, Any]:
+def busy(arguments: argparse.Namespace, cells: Cells) -> dict[str, Any]:
     """Our rate alone and beside a process that never sleeps, each in a process of its own, in turn."""
     rows = str(arguments.rows or 1500)
     command = [sys.executable, __file__, "--one", "--rows", rows, "--sets", arguments.sets[0]]
@@ -154,7 +161,7 @@ def busy(arguments: argparse.Namespace) -> dict[str, Any]:
             neighbour.kill()
             neighbour.wait()
 
-    found = figures(interleave({"quiet": alone, "busy_neighbour": beside}, arguments.rounds, say))
+    found = figures(interleave({"quiet": alone, "busy_neighbour": beside}, arguments.rounds, say, cells=cells))
     left = found["busy_neighbour"]["median"] / found["quiet"]["median"]
     return {"machine": machine(), "unit": "examples/s", "figures": found, "ratios": {"quiet": left}, "peak_share": None}
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 _WIDTH_OF_A_FILE = 120
@@ -30,6 +32,12 @@ def print_note(text: str) -> None:
     """Print a remark on stderr, where it does not disturb what another program reads."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def print_written(paths: Iterable[Path]) -> None:
+    """Name the files that were written, on stderr."""
+    for path in paths:
+        print_note(f"Wrote {path}.")
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -30,12 +30,16 @@ def label_table(lines: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def confusion_table(report: Mapping[str, Any]) -> Table | None:
-    """Gold labels down, given labels across; for many or several labels the pairs most often mixed up."""
+    """Gold labels down, given labels across; for many labels the pairs most often mixed up.
+
+    Where a row may have several labels: for each, in how many rows it was right, given wrongly, and missed.
+    """
     from rich.markup import escape
 
     names, counts = report["confusion"]["labels"], report["confusion"]["counts"]
-    nested = bool(counts) and isinstance(counts[0][0], list)
-    if counts and not nested and len(names) <= _MOST_MATRIX_LABELS:
+    if counts and isinstance(counts[0][0], list):
+        return _several_labels_table(names, counts)
+    if counts and len(names) <= _MOST_MATRIX_LABELS:
         # Long label names do not fit over narrow columns: the rows number them.
         numbered = {name: f"{number}" for number, name in enumerate(names, 1)}
         table = _table("gold \\ given", *numbered.values())
@@ -48,6 +52,17 @@ def confusion_table(report: Mapping[str, Any]) -> Table | None:
     table = _table("gold", "given", "times", left=2)
     for pair in report["most_confused"]:
         table.add_row(escape(_short(pair["label"])), escape(_short(pair["prediction"])), str(pair["count"]))
+    return table
+
+
+def _several_labels_table(names: Sequence[str], counts: Sequence[Any]) -> Table:
+    """A line a label, the one with most mistakes first; each label's counts are absent/present by absent/present."""
+    from rich.markup import escape
+
+    table = _table("label", "right", "given wrongly", "missed")
+    lines = [(name, present[1], absent[1], present[0]) for name, (absent, present) in zip(names, counts, strict=True)]
+    for name, *numbers in sorted(lines, key=lambda line: -(line[2] + line[3]))[:_MOST_LABEL_LINES]:
+        table.add_row(escape(_short(name)), *map(str, numbers))
     return table
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from provetune.cli._output import console, logs_on_stderr, print_json
+from provetune.cli._output import console, logs_on_stderr, print_json, print_written
 
 _STYLES = {"blocking": "bold red", "warning": "yellow", "note": "dim"}
 _SHOWN_ROWS = 5
@@ -19,6 +19,7 @@ def command(
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field. May be repeated.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for warnings, too.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Say what is wrong with the data, worst first; exit code 1 when nothing can run like this."""
@@ -26,6 +27,10 @@ def command(
 
     with logs_on_stderr(json):
         document = check_problem(problem, overrides=overrides or [])
+    if csv is not None:
+        from provetune.study.tables import export_findings
+
+        print_written(export_findings(document, csv))
     if json:
         print_json(document)
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from provetune.cli._output import console, print_json
+from provetune.cli._output import console, print_json, print_written
 
 _MB = 1_000_000
 _SHOWN = 40
@@ -17,6 +17,7 @@ def command(
     problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem file, or its folder.")] = Path(),
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Another workspace than beside it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Free the space; without it nothing is removed.")] = False,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show what takes space; free what can be made again with --yes.
@@ -27,6 +28,10 @@ def command(
     from provetune.study.workspace import open_workspace
 
     document = clean(open_workspace(problem, workspace, create=False), apply=yes)
+    if csv is not None:
+        from provetune.study.tables import export_space
+
+        print_written(export_space(document, csv))
     if json:
         print_json(document)
     else:

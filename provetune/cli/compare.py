@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from provetune.cli._output import console, logs_on_stderr, print_json
+from provetune.cli._output import console, logs_on_stderr, print_json, print_written
 
 _SHOWN_SETTINGS = 30
 
@@ -17,6 +17,7 @@ def command(
     first: Annotated[Path, typer.Argument(metavar="STUDY", help="A study's folder or id, or a problem file.")],
     second: Annotated[Path, typer.Argument(metavar="STUDY", help="Another one.")],
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Where studies given by id lie.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Show two studies side by side: what differs in them, and what came of it, paired by row."""
@@ -24,6 +25,10 @@ def command(
 
     with logs_on_stderr(json):
         document = compare_studies(_find(first, workspace), _find(second, workspace))
+    if csv is not None:
+        from provetune.study.tables import export_comparison
+
+        print_written(export_comparison(document, csv))
     if json:
         print_json(document)
     else:

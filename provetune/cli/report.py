@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from provetune.cli._output import console, logs_on_stderr, print_json, print_note
+from provetune.cli._output import console, logs_on_stderr, print_json, print_written
 
 
 def command(
@@ -39,8 +39,7 @@ def command(
                 document = report_document(folder, split, ledger=book)
         chosen = _choose(document, candidate)
         written = export_tables(document, csv) if csv is not None else []
-    for path in written:
-        print_note(f"Wrote {path}.")
+    print_written(written)
     if json:
         print_json(document)
     else:

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,10 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from provetune.core.errors import EnvironmentFault
+from provetune.core.errors import EnvironmentFault, ProvetuneError
 from provetune.core.exchange import exchange
 
 _CHUNK = 1 << 20
+# How libraries written in Rust (safetensors, tokenizers) put an error of the system into words.
+_CODE_IN_WORDS = re.compile(r"\(os error (\d+)\)")
 
 
 @contextmanager
@@ -124,18 +127,29 @@ def disk_errors(target: Path) -> Iterator[None]:
     """Turn a full disk, a read-only place or a missing permission into one clear line."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except ProvetuneError:
+        raise
+    except Exception as error:
+        code = _system_code(error)
+        if code in (errno.ENOSPC, errno.EDQUOT):
             raise EnvironmentFault(
                 "No space is left on the disk.", where=str(target), hint="Free some space and run it again."
             ) from error
-        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        if code in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise EnvironmentFault(
                 "This place cannot be written.",
                 where=str(target),
                 hint="Choose another with --workspace or --output.",
             ) from error
         raise
+
+
+def _system_code(error: Exception) -> int | None:
+    """The system's number for what went wrong; None where the error is of another kind."""
+    if isinstance(error, OSError):
+        return error.errno
+    said = _CODE_IN_WORDS.search(str(error))
+    return int(said.group(1)) if said else None
 
 
 def _replace_folder(temporary: Path, target: Path) -> None:

@@ -130,10 +130,10 @@ def _text_units(examples: pa.Table) -> Numbers:
 
 
 def _group_units(examples: pa.Table, group: str) -> Numbers:
-    return _numbered(_group_keys(examples, group))
+    return _numbered(group_keys(examples, group))
 
 
-def _group_keys(examples: pa.Table, group: str) -> pa.ChunkedArray:
+def group_keys(examples: pa.Table, group: str) -> pa.ChunkedArray:
     """Group of each row; a row without one is a group of its own."""
     cells = examples[RAW_PREFIX + group]
     alone = pc.binary_join_element_wise("\x1d", examples["row_id"], "")
@@ -146,7 +146,7 @@ def _numbered(keys: pa.ChunkedArray) -> Numbers:
 
 
 def _row_numbers(examples: pa.Table, group: str | None, seed: int) -> Numbers:
-    keys = _group_keys(examples, group) if group else examples["row_id"]
+    keys = group_keys(examples, group) if group else examples["row_id"]
     return draw_numbers(keys, seed, "split")
 
 

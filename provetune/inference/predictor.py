@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from provetune.core.errors import UsageError
 from provetune.inference.inputs import Missing, Prepared, TextColumns, prepare
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provetune.inference.files import FileReport, Listener
 
 Precision = Literal["fp32", "bf16", "auto"]
+PRECISIONS = get_args(Precision)
 
 
 class Predictor:
@@ -155,14 +156,21 @@ def load(
         threads: for one operation; torch's own choice when left out.
 
     Raises:
-        UsageError: there is no bundle, or it is of an unknown kind.
+        UsageError: there is no bundle, it is of an unknown kind, or there is no such device or precision.
+        EnvironmentFault: this machine has no such device.
         CorruptError: a file is not what was written.
     """
     settle_threads(threads)
     from provetune.inference.backends import BACKENDS
     from provetune.models.bundle import open_bundle
+    from provetune.models.devices import check_device
     from provetune.tasks import TASKS
 
+    check_device(device, auto=False)
+    if precision not in PRECISIONS:
+        raise UsageError(
+            f"precision must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}. Got '{precision}' instead."
+        )
     bundle = open_bundle(Path(path), verify=verify)
     task = TASKS.get(bundle.task)
     answerer = BACKENDS.get(bundle.kind).open(bundle, task, precision=precision, device=device)

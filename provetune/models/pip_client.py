@@ -17,6 +17,7 @@ from provetune.core.errors import EnvironmentFault
 from provetune.models.catalogue import Package
 
 _POLL_SECONDS = 0.1
+_RESUMES = "5"
 _UNREACHABLE = (
     "could not find a version",
     "no matching distribution",
@@ -93,6 +94,8 @@ def _run(command: list[str], working: Path, progress: Callable[[int], None] | No
     # pip's temporary files go below our own folder: they are counted for the progress, lie on the disk the archive
     # will end on, and are removed with it even if pip is killed. pip's configuration is left as it is.
     environment = {**os.environ, "TMPDIR": str(working), "TEMP": str(working), "TMP": str(working)}
+    # From version 25.1 on, pip can take up a download again where the connection broke; older ones ignore this.
+    environment.setdefault("PIP_RESUME_RETRIES", _RESUMES)
     log = working.parent / "pip.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(

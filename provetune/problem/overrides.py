@@ -13,6 +13,8 @@ from provetune.problem.document import SyntaxFault, read_document
 from provetune.problem.faults import Fault, Keys, show, spell
 
 _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^."=]+')
+# Separators as they are typed; YAML would read a block, a list or nothing at all out of them.
+_SIGNS = re.compile(r"[|,;:&*!%@`#\t-]+")
 
 
 @dataclass
@@ -34,7 +36,7 @@ def apply_overrides(value: dict[str, Any], overrides: Sequence[str]) -> Overridd
     """Set each ``a.b=value``; sections that are missing on the way are made.
 
     A part of the path may stand in double quotes (``accept."recall:a.b"=...``); a list's items are numbered from 0.
-    The value is read as YAML.
+    The value is read as YAML, save that signs alone (``|``, ``,``, a tab) are text.
     """
     result = Overridden(copy.deepcopy(value))
     for override in overrides:
@@ -75,6 +77,8 @@ def _split(override: str) -> tuple[list[str], str]:
 def _value_of(text: str) -> Any:
     if text.lstrip().startswith((">", "<")):
         return text.strip()
+    if _SIGNS.fullmatch(text):
+        return text
     try:
         document = read_document(text)
     except SyntaxFault as error:

@@ -102,11 +102,16 @@ def _judge(key: str, level: Level, bound: RowsBound) -> dict[str, Any]:
     return {
         "metric": key,
         "required": str(level),
-        "value": bound.value,
-        "bound": reaching if math.isfinite(reaching) else None,
+        "value": _finite(bound.value),
+        "bound": _finite(reaching),
         "met": judge_level(bound, level.comparator, level.value),
         "notes": list(bound.notes),
     }
+
+
+def _finite(number: float) -> float | None:
+    """A number as JSON can hold it: one row alone has an infinite bound, which says nothing."""
+    return number if math.isfinite(number) else None
 
 
 def _unknown(key: str, level: Level, why: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.choices import backbone_at, is_unlike
 from provetune.study.lengths import count_tokens, measure_lengths
 from provetune.study.problem_checks import add_baseline, problem_checks
-from provetune.study.resolve import language_of
+from provetune.study.resolve import check_scopes, language_of
 
 if TYPE_CHECKING:
     from provetune.data.splits import Splits
@@ -43,7 +43,8 @@ def check_problem(
 
     Raises:
         ProblemFileError: faults of the problem file itself.
-        DataError: a data file cannot be read or divided at all.
+        DataError: a data file cannot be read or divided at all, or no row has the out-of-scope label.
+        UsageError: a label or column that acceptance or a claim names is not in the data.
     """
     from provetune.data.quality import find_faults, sort_findings
     from provetune.data.splits import make_splits
@@ -53,11 +54,10 @@ def check_problem(
     problem = file.problem
     task = TASKS.get(problem.task)
     splits = make_splits(problem.data, file.path.parent, task.roles)
-    findings = [
-        *find_faults(splits, out_of_scope=problem.data.out_of_scope),
-        *task.check(splits.tables),
-        *_find_by_backbone(file, splits, progress),
-    ]
+    findings = [*find_faults(splits, out_of_scope=problem.data.out_of_scope), *task.check(splits.tables)]
+    if not any(finding.kind == "one_label_only" for finding in findings):
+        check_scopes(file, task.targets(splits.train, out_of_scope=problem.data.out_of_scope), splits)
+    findings += _find_by_backbone(file, splits, progress)
     return {
         "blocking": sum(finding.severity == "blocking" for finding in findings),
         "findings": [finding.to_json() for finding in sort_findings(findings)],

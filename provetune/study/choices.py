@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError, UsageError
 from provetune.core.protocols import Method, Targets
+from provetune.models.devices import settle_device
 from provetune.problem.reading import ProblemFile
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.lengths import Lengths, measure_lengths
-from provetune.study.machine import settle_device
 
 if TYPE_CHECKING:
     from pydantic import BaseModel

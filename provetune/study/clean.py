@@ -7,7 +7,9 @@ the bundles that are not its best.
 
 from __future__ import annotations
 
+import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from provetune.study.document import DOCUMENT
 from provetune.study.trial import BUNDLE, CHECKPOINT, read_result
 from provetune.study.workspace import PUT_ASIDE, Workspace
 
-_LEFTOVERS = (".*.part", ".*.retired-*")
+_LEFTOVERS = (".*.part", ".*.retired*")
 
 
 @dataclass(frozen=True)
@@ -133,9 +135,12 @@ def _forget_bundles(folder: Path) -> None:
     if not path.exists():
         return
     document = read_json(path)
+    before = folder.stat()
     for entry in document["candidates"].values():
         entry["bundles"] = [bundle for bundle in entry["bundles"] if (folder / bundle).exists()]
     write_json(path, document)
+    # A problem file stands for its study that was changed last, and cleaning up is no such change.
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def _leftovers(folder: Path) -> list[Path]:
@@ -153,7 +158,7 @@ def _remove(path: Path) -> None:
     with disk_errors(path):
         if path.is_dir():
             # Renamed first, so that an interruption leaves a leftover and never half a bundle.
-            doomed = path.with_name(f".{path.name}.retired-0")
+            doomed = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.retired")
             path.rename(doomed)
             shutil.rmtree(doomed)
         else:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from provetune.core.errors import DataError
 
 if TYPE_CHECKING:
-    from provetune.core.protocols import Finding
+    from provetune.core.protocols import Finding, Task
     from provetune.data.splits import Splits
 
 
-def find_blocking(splits: Splits, *, out_of_scope: str | None = None) -> list[Finding]:
+def find_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None) -> list[Finding]:
     """The blocking findings of `provetune check` that can be told without a model, cheaply, for many rows."""
     from provetune.data.label_faults import find_few_labels, find_unseen_labels
     from provetune.data.places import Rows
@@ -25,17 +25,18 @@ def find_blocking(splits: Splits, *, out_of_scope: str | None = None) -> list[Fi
         *find_unusable(rows),
         *find_damaged_texts(rows),
         *find_long_texts(rows),
+        *task.check(splits.tables),
     ]
     return [finding for finding in found if finding.severity == "blocking"]
 
 
-def refuse_blocking(splits: Splits, *, out_of_scope: str | None = None) -> None:
+def refuse_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None) -> None:
     """Stop where the data has a blocking fault.
 
     Raises:
         DataError: names the first fault, where its first row is, and how many others there are.
     """
-    found = find_blocking(splits, out_of_scope=out_of_scope)
+    found = find_blocking(splits, task, out_of_scope=out_of_scope)
     if not found:
         return
     first, others = found[0], len(found) - 1

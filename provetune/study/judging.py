@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from provetune.core.errors import CorruptError
 from provetune.core.files import atomic_path, read_json
 from provetune.core.protocols import TrialRecord
+from provetune.data.drawing import group_keys
 from provetune.ledger.entries import StudyRecord
 from provetune.ledger.records import Ledger
 from provetune.problem.scopes import parse_accept_key
@@ -125,7 +126,7 @@ class Judging:
         if not self.problem.accept:
             return []
         scopes = [parse_accept_key(key) for key in self.problem.accept]
-        group = self.problem.data.split.group
+        group = self._group()
         rows = None
         if group is not None or any(scope.conditions for scope in scopes):
             rows = read_test_rows(self.folder, self.ledger, "columns for acceptance", self.seal)
@@ -137,10 +138,15 @@ class Judging:
             confidence=self.problem.study.confidence,
             blocks=self._blocks(pool, best),
             examples=rows,
-            groups=None if group is None or rows is None else rows.column(f"raw.{group}").to_pylist(),
+            groups=None if group is None or rows is None else group_keys(rows, group).to_pylist(),
         )
         self.ledger.record_acceptance(self.record.key, f"{best.trial.folder}/{BUNDLE}", judged)
         return judged
+
+    def _group(self) -> str | None:
+        """The column whose rows are not independent of each other, where the test rows have it."""
+        group = self.problem.data.columns.group or self.problem.data.split.group
+        return group if group is not None and f"raw.{group}" in self.resolved.splits.test.column_names else None
 
     def _blocks(self, pool: Pool, best: Best) -> Mapping[str, list[float]]:
         """Measurements of the best bundle on this machine, where a level asks for one."""

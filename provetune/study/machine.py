@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import provetune
-from provetune.core.errors import EnvironmentFault, UsageError
 from provetune.core.processor import instruction_sets, processor_name, usable_cores
 
 PACKAGES = (
@@ -68,31 +67,6 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
         if before != after and None not in (before, after):
             lines.append(f"{words}: {_show(before)} before, {_show(after)} now")
     return lines
-
-
-def settle_device(wanted: str) -> str:
-    """The device that ``auto`` means here, or `wanted` once it is known to exist.
-
-    Raises:
-        UsageError: no such kind of device.
-        EnvironmentFault: this machine has none of that kind.
-    """
-    kind = wanted.split(":")[0]
-    if kind not in ("auto", "cpu", "cuda", "mps"):
-        raise UsageError(f"device must be auto, cpu, cuda, cuda:N or mps. Got '{wanted}' instead.")
-    if wanted == "cpu":
-        return wanted
-    import torch
-
-    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if wanted == "auto":
-        return "cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu"
-    number = int(wanted.split(":")[1]) if ":" in wanted and wanted.split(":")[1].isdigit() else 0
-    if (kind == "cuda" and number >= gpus) or (kind == "mps" and not torch.backends.mps.is_available()):
-        raise EnvironmentFault(
-            f"This machine has no device '{wanted}'.", hint="Take --device auto, or see `provetune doctor`."
-        )
-    return wanted
 
 
 @cache

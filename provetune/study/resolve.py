@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from provetune.core.errors import UsageError
 from provetune.core.protocols import Targets
 from provetune.core.suggest import advice
+from provetune.models.devices import check_device
 from provetune.problem.claims import parse_claim
 from provetune.problem.reading import ProblemFile
 from provetune.problem.scopes import Scope, parse_accept_key
@@ -54,12 +55,13 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
     from provetune.data.splits import make_splits
     from provetune.tasks import TASKS
 
+    check_device(device)
     problem = problem_file.problem
     problem = problem.model_copy(update={"candidates": add_baseline(problem.candidates)})
     task = TASKS.get(problem.task)
     splits = make_splits(problem.data, problem_file.path.parent, task.roles)
     targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope)
-    refuse_blocking(splits, out_of_scope=problem.data.out_of_scope)
+    refuse_blocking(splits, task, out_of_scope=problem.data.out_of_scope)
     check_scopes(problem_file, targets, splits)
     notes = [*splits.notes]
     problem = _with_language(problem, splits, notes)

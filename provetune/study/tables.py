@@ -1,4 +1,4 @@
-"""A report's tables as CSV files, one table a file, for spreadsheets and plots."""
+"""What verbs show in tables, as CSV files, one table a file, for spreadsheets and plots."""
 
 from __future__ import annotations
 
@@ -14,13 +14,49 @@ Table: TypeAlias = tuple[list[str], list[list[Any]]]
 
 
 def export_tables(document: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write every table of a report into `folder`; returns the files, in the report's order.
+    """Write every table of a report into `folder`; returns the files, in the report's order."""
+    return write_tables({name: build(document) for name, build in _TABLES.items()}, folder)
+
+
+def export_comparison(document: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write the tables of `provetune.study.compare.compare_studies`: settings, scores, differences."""
+    spread = [f"{side}_{part}" for side in "ab" for part in ("mean", "seeds")]
+    parts = ["candidate", "metric", "rows", "difference", "standard_error", "lower", "upper"]
+    tables: dict[str, Table] = {
+        "settings": (["field", "a", "b"], [[one["field"], one["a"], one["b"]] for one in document["settings"]]),
+        "scores": (
+            ["candidate", "metric", *spread],
+            [[line["candidate"], line["metric"], *_both_sides(line)] for line in document["scores"]],
+        ),
+        "differences": (parts, [[line[part] for part in parts] for line in document["differences"]]),
+    }
+    return write_tables(tables, folder)
+
+
+def export_findings(document: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write the findings of `provetune check`, a line a finding and place; one without a place has a line too."""
+    parts, places = ["severity", "kind", "count", "message"], ["file", "row", "split"]
+    rows = [
+        [*(finding[part] for part in parts), *(row.get(place) for place in places)]
+        for finding in document["findings"]
+        for row in finding["rows"] or [{}]
+    ]
+    return write_tables({"findings": ([*parts, *places], rows)}, folder)
+
+
+def export_space(document: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write what takes space in a workspace, as `provetune clean` shows it."""
+    parts = ["removable", "kind", "study", "bytes", "path", "why"]
+    return write_tables({"space": (parts, [[item[part] for part in parts] for item in document["items"]])}, folder)
+
+
+def write_tables(tables: Mapping[str, Table], folder: Path) -> list[Path]:
+    """Write tables (header and rows, by name) into `folder`; returns the files.
 
     Tables without a row are left out. UTF-8 with a byte order mark, so that spreadsheets read labels of any script.
     """
     written = []
-    for name, build in _TABLES.items():
-        header, rows = build(document)
+    for name, (header, rows) in tables.items():
         if rows:
             path = Path(folder) / f"{name}.csv"
             write_text(path, "\ufeff" + _as_csv(header, rows))
@@ -39,6 +75,12 @@ def _as_csv(header: list[str], rows: list[list[Any]]) -> str:
 def _guard(cell: Any) -> Any:
     """A text that a spreadsheet would take for a formula begins with an apostrophe."""
     return f"'{cell}" if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+def _both_sides(line: Mapping[str, Any]) -> list[Any]:
+    """Mean and number of seeds on each side of a comparison; nothing where a side lacks the score."""
+    sides = [line[side] or {} for side in "ab"]
+    return [cell for side in sides for cell in (side.get("mean"), len(side["seeds"]) if side else None)]
 
 
 def _candidates(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -75,6 +117,16 @@ def _confusion(document: Mapping[str, Any]) -> Table:
             else:
                 rows += [[name, "", label, said, count] for said, count in zip(names, line, strict=True)]
     return ["candidate", "table", "gold", "predicted", "count"], rows
+
+
+def _most_confused(document: Mapping[str, Any]) -> Table:
+    parts = ["label", "prediction", "count"]
+    rows = [
+        [name, *(pair[part] for part in parts)]
+        for name, report in _candidates(document)
+        for pair in report["most_confused"]
+    ]
+    return ["candidate", "gold", "predicted", "count"], rows
 
 
 def _steps(document: Mapping[str, Any]) -> Table:
@@ -123,13 +175,18 @@ def _accept(document: Mapping[str, Any]) -> Table:
 
 
 def _claims(document: Mapping[str, Any]) -> Table:
-    return ["claim", "verdict"], [[one.get("claim", one.get("text")), one.get("verdict")] for one in document["claims"]]
+    rows = [
+        [one.get("claim", one.get("text")), one.get("verdict") or one.get("status", "recorded")]
+        for one in document["claims"]
+    ]
+    return ["claim", "verdict"], rows
 
 
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "scores": _scores,
     "labels": _labels,
     "confusion": _confusion,
+    "most_confused": _most_confused,
     "steps": _steps,
     "evaluations": _evaluations,
     "calibration": _calibration,

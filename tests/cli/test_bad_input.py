@@ -211,6 +211,45 @@ def test_check_finds_it(content: str, kind: str, capsys: pytest.CaptureFixture[s
     assert document["blocking"] == sum(finding["severity"] == "blocking" for finding in document["findings"])
 
 
+@pytest.mark.parametrize(
+    ("train", "test", "fragments"),
+    [
+        pytest.param(GOOD + "\x00nul,refund\n" * 20, None, ["NUL bytes", "rows.csv, row "], id="NUL bytes"),
+        pytest.param(GOOD + f"{'a' * 1_000_000},refund\n", None, ["megabyte", "rows.csv, row 62"], id="1 MB text"),
+        pytest.param(GOOD, "text,label\nhello,greeting\n", ["'greeting'", "test.csv, row 2"], id="unseen label"),
+        pytest.param(GOOD, "text,label\nhello,\nmy login,login\n", ["no label", "test.csv"], id="no test label"),
+    ],
+)
+def test_rows_that_no_study_can_use_stop_a_run(
+    train: str, test: str | None, fragments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("rows.csv").write_text(train, encoding="utf-8")
+    data: dict[str, object] = {"train": "rows.csv", "columns": {"text": "text", "label": "label"}}
+    if test is not None:
+        Path("test.csv").write_text(test, encoding="utf-8")
+        data["test"] = "test.csv"
+    write_problem(data=data)
+    line = refused(["run", "problem.yaml"], capsys)
+    for fragment in [*fragments, "`provetune check` shows every one."]:
+        assert fragment in line
+
+
+@pytest.mark.parametrize(
+    ("cell", "fragments"), [("17", ["a number", "row 61"]), ('["a", "b"]', ["a list"]), ("NaN", ["set aside"])]
+)
+def test_texts_that_are_none(cell: str, fragments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [f'{{"text": "{line.split(",")[0]}", "label": "{line.split(",")[1]}"}}' for line in GOOD.splitlines()[1:]]
+    Path("rows.jsonl").write_text("\n".join([*rows, f'{{"text": {cell}, "label": "login"}}']), encoding="utf-8")
+    write_problem(data={"train": "rows.jsonl", "columns": {"text": "text", "label": "label"}})
+    if cell == "NaN":
+        assert answer(["check", "problem.yaml"]) == 0
+        line = capsys.readouterr().out
+    else:
+        line = refused(["run", "problem.yaml"], capsys)
+    for fragment in fragments:
+        assert fragment in line
+
+
 def test_check_says_no_with_one_and_strict_minds_warnings(capsys: pytest.CaptureFixture[str]) -> None:
     Path("rows.csv").write_text(GOOD + "message 0 about refund,login\n", encoding="utf-8")
     write_problem()

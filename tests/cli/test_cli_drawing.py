@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from provetune.cli._curves import draw_curve
 from provetune.cli._output import print_json
+from provetune.cli._report import confusion_table
 from provetune.cli._scores import accept_lines, choose_metrics, show_spread
 from provetune.cli._siblings import find_siblings
 
@@ -56,6 +57,16 @@ def test_acceptance_has_three_answers(met: bool | None, word: str) -> None:
     assert line.startswith("macro_f1 >= 0.90: ")
     assert f"]{word}[/]" in line
     assert line.endswith("(test 0.930, bound 0.910)")
+
+
+def test_several_labels_are_a_line_each_the_worst_first() -> None:
+    # absent/present by absent/present: 3 right absences, 1 given wrongly, 2 missed, 4 right
+    counts = [[[9, 0], [0, 1]], [[3, 1], [2, 4]]]
+    table = confusion_table({"confusion": {"labels": ["a", "b"], "counts": counts}, "most_confused": []})
+    assert table is not None
+    assert [column.header for column in table.columns] == ["label", "right", "given wrongly", "missed"]
+    lines = list(zip(*(column.cells for column in table.columns), strict=True))
+    assert lines == [("b", "4", "1", "2"), ("a", "1", "0", "0")]
 
 
 def test_siblings_differ_in_the_role_alone(tmp_path: Path) -> None:

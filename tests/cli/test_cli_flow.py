@@ -149,6 +149,16 @@ def test_compare_a_study_with_itself(ask: Ask) -> None:
     assert "Their settings are equal." in ask("compare", "problem.yaml", "problem.yaml")
 
 
+def test_every_verb_with_tables_exports_them(ask: Ask, tmp_path: Path) -> None:
+    for words in (["check", "problem.yaml"], ["clean", "problem.yaml"], ["compare", "problem.yaml", "problem.yaml"]):
+        ask(*words, "--json", "--csv", str(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} >= {"space.csv", "scores.csv", "differences.csv"}
+    with (tmp_path / "scores.csv").open(encoding="utf-8-sig", newline="") as stream:
+        line = next(line for line in csv.DictReader(stream) if line["metric"] == "accuracy")
+    assert line["a_mean"] == line["b_mean"]
+    assert line["a_seeds"] == line["b_seeds"] != ""
+
+
 def test_clean_shows_before_it_frees(ask: Ask) -> None:
     document = ask("clean", "problem.yaml", "--json")
     assert document["applied"] is False

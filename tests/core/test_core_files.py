@@ -3,11 +3,15 @@
 import errno
 import hashlib
 import os
+import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import SafetensorError
+from safetensors.numpy import save_file
 
 from provetune.core import files
 from provetune.core.errors import EnvironmentFault
@@ -194,6 +198,31 @@ def test_a_really_full_disk(tmp_path):
         write_to_it()
 
     assert listing(tmp_path) == []
+
+
+def test_a_full_disk_as_safetensors_words_it(tmp_path):
+    """Libraries written in Rust raise errors of their own, with the system's number in the text."""
+    resource = pytest.importorskip("resource")
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(SafetensorError) as caught:
+            save_file({"x": np.zeros(100_000)}, str(tmp_path / "x"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    worded = str(caught.value)
+    assert f"(os error {errno.EFBIG})" in worded
+    full = type(caught.value)(worded.replace(str(errno.EFBIG), str(errno.ENOSPC)))
+
+    def write():
+        with atomic_path(tmp_path / "y") as temporary:
+            temporary.mkdir()
+            raise full
+
+    with pytest.raises(EnvironmentFault, match="No space is left on the disk"):
+        write()
+    assert not (tmp_path / "y").exists()
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.EPERM])

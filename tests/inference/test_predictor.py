@@ -142,6 +142,21 @@ def test_tfidf_bundles_answer_without_torch(tmp_path: Path) -> None:
     assert "sklearn" not in said
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"device": "tpu"}, "device must be cpu, cuda, cuda:N or mps. Got 'tpu' instead."),
+        ({"precision": "fp8"}, "precision must be fp32, bf16 or auto. Got 'fp8' instead."),
+    ],
+)
+def test_options_that_do_not_exist_are_refused_whatever_the_bundle(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        load(write_tfidf_bundle(tmp_path / "words"), **options)
+    assert str(caught.value) == told
+
+
 def test_frozen_encoders_answer_as_their_parts_do(tmp_path: Path) -> None:
     path, wanted = write_frozen_bundle(tmp_path / "head", TEXTS)
     np.testing.assert_allclose(load(path).probabilities(TEXTS), wanted, atol=1e-5)

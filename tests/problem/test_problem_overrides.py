@@ -27,6 +27,11 @@ def test_a_value_may_hold_an_equals_sign_and_begin_with_a_comparator():
     assert outcome({}, "accept.macro_f1=>= 0.9", "a=x=y") == {"accept": {"macro_f1": ">= 0.9"}, "a": "x=y"}
 
 
+@pytest.mark.parametrize("sign", ["|", ",", ";", ":", "\t", "||", "-", "#", "&"])
+def test_separators_are_text_as_they_are_typed(sign):
+    assert outcome({}, f"data.label_separator={sign}") == {"data": {"label_separator": sign}}
+
+
 def test_sections_are_made_and_kept():
     assert outcome({"study": {"keep": "all"}, "data": None}, "study.seeds=1", "data.split.test=0.3") == {
         "study": {"keep": "all", "seeds": 1},

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provetune.core.errors import DataError, EnvironmentFault, ProblemFileError
+from provetune.core.errors import DataError, EnvironmentFault, ProblemFileError, ProvetuneError
 from provetune.study.checking import check_problem
 
 WriteProblem = Callable[..., Path]
@@ -84,6 +84,20 @@ def test_one_label_blocks(tmp_path: Path, write_problem: WriteProblem) -> None:
     found = check_problem(path)
     assert found["findings"][0]["kind"] == "one_label_only"
     assert found["blocking"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("accept={'recall:logon': '>= 0.1'}", "There is no label 'logon'. Did you mean 'login'?"),
+        ("accept={'accuracy @ chanel=mail': '>= 0.1'}", "There is no column 'chanel'. Did you mean 'channel'?"),
+        ("data.out_of_scope=loign", "out-of-scope label 'loign'. Did you mean 'login'?"),
+    ],
+)
+def test_names_that_are_not_in_the_data(tmp_path: Path, write_problem: WriteProblem, override: str, told: str) -> None:
+    with pytest.raises(ProvetuneError) as caught:
+        check_problem(write_problem(tmp_path), overrides=[override])
+    assert told in str(caught.value)
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path, write_problem: WriteProblem) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,25 @@ def test_freeing_keeps_the_evidence_and_the_best_bundle(workspace: Workspace) ->
     after = report_document(done)
     assert after["candidates"]["words"]["metrics"] == before["candidates"]["words"]["metrics"]
     assert removable(survey(workspace)) == {}
+
+
+def test_cleaning_does_not_change_which_study_is_the_latest(workspace: Workspace) -> None:
+    newest = make_study(workspace.study_folder("done-0"), SAID)
+    for age, name in enumerate(("done-0", "going-2", "done-1")):
+        os.utime(workspace.study_folder(name), (1_000_000 - age, 1_000_000 - age))
+    assert workspace.study_ids() == ["done-0", "going-2", "done-1"]
+    assert clean(workspace, apply=True)["freed_bytes"] > 0
+    assert workspace.study_ids() == ["done-0", "going-2", "done-1"]
+    assert newest == workspace.study_folder(workspace.study_ids()[0])
+
+
+def test_what_an_interrupted_cleaning_or_replacing_left_is_freed(workspace: Workspace) -> None:
+    for name in (".bundle.1a2b3c4d.retired", ".bundle.retired-0"):
+        left = workspace.studies / "done-1/trials/full-0" / name
+        left.mkdir()
+        (left / "weights").write_bytes(b"x" * 10)
+    assert clean(workspace, apply=True)["freed_bytes"] == sum(EXPECTED.values()) + 20
+    assert not list(workspace.root.rglob("*.retired*"))
 
 
 def test_a_workspace_in_use_is_left_alone(workspace: Workspace) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from provetune.core.errors import UsageError
-from provetune.study.machine import code_hash, describe_machine, differences, package_versions, settle_device
+from provetune.study.machine import code_hash, describe_machine, differences, package_versions
 
 
 def test_only_what_changes_bits_differs() -> None:
@@ -20,12 +17,6 @@ def test_only_what_changes_bits_differs() -> None:
 
 def test_threads_that_are_not_settled_differ_from_nothing() -> None:
     assert differences(describe_machine(threads_per_trial=4), describe_machine()) == []
-
-
-def test_devices_are_checked() -> None:
-    assert settle_device("cpu") == "cpu"
-    with pytest.raises(UsageError, match="Got 'tpu' instead"):
-        settle_device("tpu")
 
 
 def test_code_and_packages_have_a_name() -> None:

@@ -15,7 +15,7 @@ from provetune.evaluation.calibration import softmax
 from provetune.study.curves import MOST_POINTS, learning_curve
 from provetune.study.reliability import undo_temperature
 from provetune.study.report import report_document
-from provetune.study.tables import export_tables
+from provetune.study.tables import export_findings, export_tables
 
 PERFECT = list(GOLD)
 ONE_WRONG = ["b", *GOLD[1:]]
@@ -124,12 +124,27 @@ def test_how_to_reproduce_names_code_data_and_seeds(study: Path) -> None:
 
 def test_every_table_is_exported(study: Path, tmp_path: Path) -> None:
     files = export_tables(report_document(study), tmp_path / "csv")
-    names = ["scores", "labels", "confusion", "steps", "evaluations", "calibration", "trials", "accept", "claims"]
-    assert [file.stem for file in files] == names
+    names = ["scores", "labels", "confusion", "most_confused", "steps", "evaluations", "calibration", "trials"]
+    assert [file.stem for file in files] == [*names, "accept", "claims"]
     with (tmp_path / "csv" / "confusion.csv").open(encoding="utf-8-sig", newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert {"candidate": "words", "table": "", "gold": "a", "predicted": "b", "count": "3"} in lines
     assert len(lines) == 2 * 4
+
+
+def test_findings_are_a_line_a_place(tmp_path: Path) -> None:
+    where = [{"file": "a.csv", "row": 3, "split": "test"}, {"file": "a.csv", "row": 9, "split": "test"}]
+    leak = {"severity": "warning", "kind": "leak", "count": 7, "message": "Rows.", "rows": where}
+    note = {"severity": "note", "kind": "offline", "count": 0, "message": "None.", "rows": []}
+    (file,) = export_findings({"findings": [leak, note]}, tmp_path)
+    lines = file.read_text(encoding="utf-8-sig").splitlines()
+    assert lines == [
+        "severity,kind,count,message,file,row,split",
+        "warning,leak,7,Rows.,a.csv,3,test",
+        "warning,leak,7,Rows.,a.csv,9,test",
+        "note,offline,0,None.,,,",
+    ]
+    assert export_findings({"findings": []}, tmp_path / "none") == []
 
 
 def test_a_label_that_looks_like_a_formula_is_text(study: Path, tmp_path: Path) -> None:

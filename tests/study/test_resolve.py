@@ -281,6 +281,12 @@ def test_rows_that_no_study_can_use_stop_it(problem: Path) -> None:
         resolved(problem)
 
 
+def test_what_check_calls_blocking_stops_a_run(problem: Path) -> None:
+    rewrite_rows(problem, lambda rows: [{**row, "intent": f"id{number // 3}"} for number, row in enumerate(rows)])
+    with pytest.raises(DataError, match="look like identifiers"):
+        resolved(problem)
+
+
 def test_one_label_only_is_refused(problem: Path) -> None:
     rewrite_rows(problem, lambda rows: [{**row, "intent": "login"} for row in rows])
     with pytest.raises(DataError, match="one label, 'login'"):

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from provetune.core.errors import EnvironmentFault
@@ -30,6 +33,17 @@ def test_only_events_with_numbers_become_scalars() -> None:
 def test_a_missing_extra_says_how_to_get_it() -> None:
     with pytest.raises(EnvironmentFault, match=r"pip install 'provetune\[wandb\]'"):
         import_extra("no_such_module_anywhere", "wandb")
+
+
+def test_the_project_of_wandb_is_that_of_its_own_variable(tmp_path, monkeypatch) -> None:
+    asked = []
+    client = SimpleNamespace(init=lambda **options: asked.append((options["project"], options["group"])))
+    monkeypatch.setitem(sys.modules, "wandb", client)
+    monkeypatch.delenv("WANDB_PROJECT", raising=False)
+    TRACKERS.get("wandb").open("study/full/0", tmp_path, {})
+    monkeypatch.setenv("WANDB_PROJECT", "ours")
+    TRACKERS.get("wandb").open("study/full/0", tmp_path, {})
+    assert asked == [("provetune", "study"), ("ours", "study")]
 
 
 def test_all_three_are_there() -> None:

@@ -68,9 +68,11 @@ class FrozenEncoderBackend:
         import torch
 
         from provetune.inference.backends._bert import load_encoder as load_plain
+        from provetune.models.devices import settle_device
         from provetune.models.methods.head import METHOD
         from provetune.models.precision import choose_precision
 
+        device = settle_device(device)
         folder = Path(bundle.model_path)
         config = read_json(folder / "config.json")
         encoder: torch.nn.Module | None = load_plain(folder, config)

@@ -72,8 +72,10 @@ class TransformersBackend:
         import torch
 
         from provetune.inference.backends._bert import load_classifier
+        from provetune.models.devices import settle_device
         from provetune.models.precision import choose_precision
 
+        device = settle_device(device)
         folder = Path(bundle.path)
         config = read_json(folder / "config.json")
         chosen = choose_precision(precision, device).name

@@ -71,7 +71,8 @@ class LocalPool:
 
     def _assign(self, batch: _Batch) -> None:
         """Give each idle worker the longest job that may start; start workers that are still missing."""
-        idle = [worker for worker in self._processes if worker.job is None]
+        # One that died idle is still in the list until its end is heard; a job given to it would count as its death.
+        idle = [worker for worker in self._processes if worker.job is None and worker.exit_code() is None]
         while (job := batch.next()) is not None:
             if not idle and len(self._processes) < self.workers:
                 idle.append(self._start())

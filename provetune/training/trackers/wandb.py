@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,8 @@ class WeightsAndBiases:
         wandb = import_extra("wandb", "wandb")
         folder.mkdir(parents=True, exist_ok=True)
         group, _, rest = run.partition("/")
-        return _Run(wandb.init(project="provetune", group=group, name=rest, dir=str(folder), config=dict(details)))
+        project = os.environ.get("WANDB_PROJECT", "provetune")
+        return _Run(wandb.init(project=project, group=group, name=rest, dir=str(folder), config=dict(details)))
 
 
 TRACKER = WeightsAndBiases()
