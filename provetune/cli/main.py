@@ -59,6 +59,10 @@ def answer(words: Sequence[str], *, debug: bool = False) -> int:
         if debug:
             raise
         return _complain([_one_line(error)], 2)
+    except (IsADirectoryError, NotADirectoryError, FileExistsError, PermissionError) as error:
+        if debug:
+            raise
+        return _complain([_wrong_place(error)], 2)
     except (KeyboardInterrupt, Abort):
         result = _INTERRUPTED
     except Exception as error:  # the process boundary: a bug, too, ends in a line that says what to do
@@ -158,6 +162,14 @@ def _how_to_go_on(words: Sequence[str]) -> str:
     if words and words[0] == "run":
         return f"Interrupted. Finished work is kept; '{line}' goes on where it stopped."
     return f"Interrupted. Nothing half-written was left; '{line}' starts again."
+
+
+def _wrong_place(error: OSError) -> str:
+    """A path that cannot be used, in one line; of two (a rename) the one that was asked for."""
+    place = error.filename2 or error.filename
+    if isinstance(error, PermissionError):
+        return f"{place}: This cannot be read or written here: permission denied."
+    return f"{place}: There is a file where a folder is needed, or a folder where a file is. Name another place."
 
 
 def _bug(error: Exception) -> str:

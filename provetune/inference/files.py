@@ -134,6 +134,8 @@ def _check_output(source: str | Path, output: str | Path) -> None:
     path = Path(output)
     if path.suffix.lower() not in _ENDINGS:
         raise UsageError(f"The output must end in {', '.join(_ENDINGS)}. Got '{path.name}' instead.")
+    if path.is_dir():
+        raise UsageError("The output is a folder.", where=str(path), hint="Name a file in it.")
     if str(source) != STANDARD and path.exists() and path.samefile(Path(source).expanduser()):
         raise UsageError("The output is the input itself.", where=str(path), hint="Choose another name.")
 

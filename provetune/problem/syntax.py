@@ -47,7 +47,7 @@ class Columns(Section):
     )
     group: str | None = Field(None, description="Column whose rows must not be spread over splits.")
     time: str | None = Field(None, description="Column with a date or time, for splits that test on the latest rows.")
-    id: str | None = Field(None, description="Column with an identifier, carried through to outcomes.")
+    id: str | None = Field(None, description="Column with an identifier; never taken for a text or a label.")
 
 
 class Split(Section):

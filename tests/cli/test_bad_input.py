@@ -174,6 +174,28 @@ def test_a_workspace_that_is_a_file_is_said(capsys: pytest.CaptureFixture[str]) 
     assert "not a workspace folder" in line
 
 
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["init", "rows.csv", "--output", "folder", "--force"], "folder"),
+        (["init", "rows.csv", "--output", "rows.csv/problem.yaml"], "rows.csv"),
+        (["schema", "--output", "folder"], "folder"),
+        (["run", "problem.yaml", "--workspace", "rows.csv/below", "--quiet"], "rows.csv/below"),
+    ],
+)
+def test_a_file_is_no_folder_and_a_folder_no_file(
+    words: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("rows.csv").write_text(GOOD, encoding="utf-8")
+    Path("folder").mkdir()
+    write_problem()
+    line = refused(words, capsys)
+    assert named in line
+    assert "fault of Provetune" not in line
+    assert Path("rows.csv").read_text(encoding="utf-8") == GOOD
+    assert list(Path("folder").iterdir()) == []
+
+
 def test_resume_without_a_study_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     Path("rows.csv").write_text(GOOD, encoding="utf-8")
     write_problem()

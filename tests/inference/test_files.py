@@ -181,10 +181,12 @@ def test_rows_without_text_can_be_kept(words: Predictor, tmp_path: Path) -> None
         ("in.csv", "in.csv", "the input itself"),
         ("im.csv", "out.csv", "Did you mean 'in.csv'"),
         (".", "out.csv", "a folder"),
+        ("in.csv", "folder.csv", "The output is a folder"),
     ],
 )
 def test_wrong_places_are_refused(words: Predictor, tmp_path: Path, source: str, output: str, said: str) -> None:
     write_csv(tmp_path / "in.csv", [{"text": "parcel"}])
+    (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ProvetuneError, match=said):
         words.predict_file(tmp_path / source, tmp_path / output)
 

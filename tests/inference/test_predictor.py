@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_bundles import write_frozen_bundle, write_tfidf_bundle, write_torch_bundle
+from word_tokenizer import wrapped_tokenizer
 
 from provetune.core.errors import CorruptError, DataError, UsageError
 from provetune.inference.predictions import Predictions
@@ -108,6 +109,22 @@ def test_pairs(tmp_path: Path) -> None:
     assert abs(pair - predictor.probabilities([("c", "a b")])).max() > 1e-6
     with pytest.raises(DataError, match="takes pairs"):
         predictor.predict(["a"])
+
+
+@pytest.mark.parametrize("typed", [True, False])
+def test_a_pair_is_read_as_its_tokenizer_reads_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typed: bool) -> None:
+    """ALBERT has two token types, and transformers' tokenizer for it gives none: so must the predictor."""
+    from transformers import pipeline
+
+    names = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]
+    monkeypatch.setattr(wrapped_tokenizer(), "model_input_names", names)
+    path = write_torch_bundle(tmp_path / "pairs", columns=["first", "second"])
+    classify = pipeline("text-classification", model=str(path), device="cpu")
+    (theirs,) = classify([{"text": "a b", "text_pair": "c d"}], top_k=None)
+    wanted = {each["label"]: each["score"] for each in theirs}
+    found = load(path).predict([("a b", "c d")], proba=True)[0]["labels"]
+    assert found == pytest.approx(wanted, abs=1e-5)
+    assert load(path)._answerer.tokenizer.model_input_names == names
 
 
 def test_masks_of_training_are_applied(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from provetune.core.errors import CorruptError
+from provetune.core.files import read_json
 
 
 class FolderTokenizer:
@@ -14,7 +15,8 @@ class FolderTokenizer:
 
     Attributes:
         backend_tokenizer: the `tokenizers.Tokenizer`.
-        model_input_names: the inputs that the model takes.
+        model_input_names: the inputs that the model was trained with, as the folder says; where it does not,
+            token types are among them if the model has more than one.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
@@ -25,4 +27,7 @@ class FolderTokenizer:
             raise CorruptError("This bundle has no tokenizer.json.", where=str(folder))
         self.backend_tokenizer = Tokenizer.from_file(str(path))
         typed = int(config.get("type_vocab_size") or 0) > 1
-        self.model_input_names = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]
+        usual = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]
+        settings = folder / "tokenizer_config.json"
+        said = read_json(settings).get("model_input_names") if settings.is_file() else None
+        self.model_input_names: list[str] = said or usual

@@ -104,6 +104,9 @@ def _save_model(place: Path, model: Any, tokenizer: Any, record: Mapping[str, An
     length = (record.get("encode") or {}).get("max_length")
     if length:
         tokenizer.model_max_length = int(length)
+    # Whether the model was trained to tell a pair's texts apart is the tokenizer's class to say; whoever reads the
+    # folder without transformers has no class to ask.
+    tokenizer.init_kwargs["model_input_names"] = list(tokenizer.model_input_names)
     with quiet_transformers():
         model.save_pretrained(str(place), safe_serialization=True)
         tokenizer.save_pretrained(str(place))
