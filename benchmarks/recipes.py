@@ -44,12 +44,15 @@ def naive(folder: Path, data: Labelled, *, epochs: int, learning_rate: float, se
     encoded = tokenizer(data.texts, padding="max_length", truncation=True, max_length=128, return_tensors="pt")
     rows = torch.utils.data.TensorDataset(encoded["input_ids"], encoded["attention_mask"], torch.tensor(data.labels))
     loader = torch.utils.data.DataLoader(rows, batch_size=16, shuffle=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model.to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
     model.train()
     began = time.perf_counter()
     for _ in range(epochs):
         for input_ids, attention_mask, labels in loader:
-            loss = model(input_ids=input_ids, attention_mask=attention_mask, labels=labels).loss
+            batch = {"input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+            loss = model(**{name: values.to(device) for name, values in batch.items()}).loss
             loss.backward()
             optimizer.step()
             optimizer.zero_grad()

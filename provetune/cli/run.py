@@ -31,6 +31,7 @@ def command(
     allow_machine_change: Annotated[
         bool, typer.Option("--allow-machine-change", help="Go on although this machine computes other bits.")
     ] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 unless every level of accept is met.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No live table.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -59,6 +60,8 @@ def command(
         print_json(study.document)
     else:
         show(study.document, problem)
+    if strict and not all(level["met"] for level in study.accept):
+        raise typer.Exit(1)
 
 
 def _progress(quiet: bool) -> AbstractContextManager[Progress | None]:

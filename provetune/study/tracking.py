@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TypeAlias
 from provetune.core.events import Event
 from provetune.study.event_log import EventLog
 from provetune.study.trial_spec import TrialSpec
+from provetune.training.trackers import TRACKERS, Tracker
 
 Tell: TypeAlias = Callable[[Event], None]
 
@@ -21,15 +23,16 @@ def tracking(spec: TrialSpec) -> Iterator[Tell]:
     Raises:
         EnvironmentFault: a tracker's extra is not installed.
     """
-    from provetune.training.trackers import TRACKERS
-
     names = spec.study.get("trackers") or []
     folder = Path(spec.study_folder) / "tracking"
     problem = (spec.record.get("problem") or {}).get("name", "study")
     with ExitStack() as stack:
         log = stack.enter_context(EventLog(spec.place / "events.jsonl"))
         details = {"candidate": spec.candidate, "k": spec.k, "seed": spec.seed, **spec.settings}
-        opened = [TRACKERS.get(name).open(f"{problem}/{spec.candidate}/{spec.k}", folder, details) for name in names]
+        opened = [
+            _Spared(name, TRACKERS.get(name).open(f"{problem}/{spec.candidate}/{spec.k}", folder, details))
+            for name in names
+        ]
         for tracker in opened:
             stack.enter_context(closing(tracker))
 
@@ -39,3 +42,26 @@ def tracking(spec: TrialSpec) -> Iterator[Tell]:
                 tracker.consume(event)
 
         yield tell
+
+
+class _Spared:
+    """A tracker whose failure costs its curves and nothing else: the events are in the log already."""
+
+    def __init__(self, name: str, tracker: Tracker) -> None:
+        self.name = name
+        self.tracker: Tracker | None = tracker
+
+    def consume(self, event: Event) -> None:
+        self._attempt(lambda tracker: tracker.consume(event))
+
+    def close(self) -> None:
+        self._attempt(lambda tracker: tracker.close())
+
+    def _attempt(self, say: Callable[[Tracker], None]) -> None:
+        if self.tracker is None:
+            return
+        try:
+            say(self.tracker)
+        except Exception as error:  # noqa: BLE001 - other people's clients, over networks, raise anything
+            self.tracker = None
+            logging.getLogger(__name__).warning("The tracker '%s' is left out from here on: %s", self.name, error)

@@ -82,6 +82,17 @@ def test_run_shows_scores_acceptance_and_what_next(ask: Ask) -> None:
     assert 'provetune predict problem.yaml "some text"' in shown
 
 
+@pytest.mark.parametrize(("level", "code"), [(">= 0.1", 0), ("<= 0.01", 1)])
+def test_strict_makes_the_exit_code_tell_of_acceptance(
+    ask: Ask, level: str, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*RUN, "--quiet", "--workspace", str(tmp_path), "--set", f'accept={{accuracy: "{level}"}}']
+    assert answer([*words, "--strict", "--json"]) == code
+    (judged,) = json.loads(capsys.readouterr().out)["accept"]
+    assert judged["met"] is (code == 0)
+    assert answer(words) == 0
+
+
 def test_report_has_every_label_and_exports_tables(ask: Ask, tmp_path: Path) -> None:
     document = ask("report", "problem.yaml", "--json", "--csv", str(tmp_path / "tables"))
     assert document["split"] == "test"

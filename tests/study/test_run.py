@@ -316,3 +316,12 @@ def test_document_on_the_disk_has_relative_paths(finished: Finished) -> None:
     kept = read_json(finished.folder / "study.json")
     assert kept["best"]["bundle"] == "trials/words-0/bundle"
     assert str(finished.problem.parent) not in json.dumps({**kept, "notes": []})
+
+
+def test_a_stored_study_that_is_run_again_becomes_the_latest(tmp_path: Path, write_problem: WriteProblem) -> None:
+    problem = write_problem(tmp_path, candidates={"words": {"method": "tfidf"}}, study={"seeds": 1})
+    first = run(problem)
+    second = run(problem, overrides=["data.split.seed=99"])
+    assert load_study(problem).id == second.id != first.id
+    assert run(problem).id == first.id
+    assert load_study(problem).id == first.id
