@@ -93,8 +93,8 @@ def full_study(quick: bool, cells: Cells) -> dict[str, Any]:
 
 
 def head_study(quick: bool, cells: Cells) -> dict[str, Any]:
-    candidates = {"head": {"method": "head"}, "head_again": {"method": "head", "max_length": 32}}
-    seconds = cells.measure("study", lambda: run_study(candidates, 2 if quick else 5, 600 if quick else None)[0])
+    candidates = {"head": {"method": "head"}}
+    seconds = cells.measure("study", lambda: run_study(candidates, 4 if quick else 10, 600 if quick else None)[0])
     return {
         "machine": machine(),
         "unit": "seconds",
