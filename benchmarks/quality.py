@@ -206,7 +206,8 @@ def page(stored: dict[str, Any]) -> str:
         "Written by `python benchmarks/quality.py`, which runs every cell as a study with default settings and goes",
         "on where it was interrupted. Scores are those of the sealed test, opened once a study. The interval of a",
         "mean is over training runs; the gain over `words` (TF-IDF with logistic regression) has its interval over",
-        "training runs and test rows together, on the accuracy of all test rows.",
+        "training runs and test rows together, on the accuracy of all test rows. Training seconds hold whatever else",
+        "the machine did meanwhile; speed is measured on the [performance](performance.md) page.",
         "",
         f"Machine: {about['processor']}, {about['cores']} cores, torch {about['torch']}, "
         f"transformers {about['transformers']}, {about['date']}.",
