@@ -54,7 +54,8 @@ def test_commands_and_code_run(
 def test_problem_files_have_no_fault(page: Path) -> None:
     for block in read_blocks(page):
         if block.language == "yaml":
-            parse_problem(_complete(block), page, checks=problem_checks())
+            read = parse_problem(_complete(block), page, checks=problem_checks())
+            assert read.problem.task == "classification"
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=_name(page)) for page in PAGES])
