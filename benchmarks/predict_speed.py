@@ -112,16 +112,19 @@ def measure(arguments: argparse.Namespace, bundle: str, cells: Cells) -> dict[st
     found |= figures(interleave(single, 2 if arguments.quick else arguments.rounds, say, cells=cells))
     found |= figures(cold)
     first = arguments.sets[0]
-    peak = cells.measure("gemm_peak", partial(gemm_peak, predictors["provetune_auto"].precision))
     texts = labelled_rows(first, arguments.texts, "test")[0]
-    reached = found[f"{first}/provetune_auto"]["median"] * flops_a_text(bundle, texts)
+    shares = {}
+    for variant, predictor in predictors.items():
+        peak = cells.measure(f"gemm_peak/{predictor.precision}", partial(gemm_peak, predictor.precision))
+        shares[variant] = found[f"{first}/{variant}"]["median"] * flops_a_text(bundle, texts) / peak
     return {
         "machine": machine(),
         "texts": arguments.texts,
         "rounds": arguments.rounds,
         "figures": found,
         "ratios": ratios(found, arguments.sets),
-        "peak_share": reached / peak,
+        "peak_share": shares["provetune_auto"],
+        "peak_share_by_variant": shares,
         "precision": {name: each.precision for name, each in predictors.items()},
         "largest_difference": largest_difference(bundle, predictors, texts[:200]),
     }

@@ -12,9 +12,13 @@ import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import Targets, Task
+    from provetune.training.features import FeatureStore
 
 
 @dataclass(frozen=True)
@@ -137,31 +141,19 @@ def provetune(
     device: str = "cpu",
 ) -> Timed:
     """Provetune's own loop with its defaults; `speedups=False` is its plain fallback."""
-    import pyarrow as pa
-
     from provetune.core.events import Started
-    from provetune.core.protocols import EncodeSettings, Targets
     from provetune.models.loading import load_model, load_tokenizer
     from provetune.models.precision import choose_precision
     from provetune.tasks import TASKS
-    from provetune.training.features import encode_split
     from provetune.training.loop import train
     from provetune.training.objectives import OBJECTIVES
     from provetune.training.settings import TrainSettings
 
     task = TASKS.get("classification")
-    counts = tuple(data.labels.count(index) for index in range(len(data.names)))
-    targets = Targets("single_label", tuple(data.names), counts)
+    targets = _targets(data)
     tokenizer = load_tokenizer(folder)
     model = load_model(folder, task.auto_class, task.head(targets), seed)
-    table = pa.table(
-        {
-            "row_id": [str(index) for index in range(len(data.texts))],
-            "text": data.texts,
-            "label": [data.names[label] for label in data.labels],
-        }
-    )
-    features = encode_split(task, table, tokenizer, EncodeSettings(128), targets)
+    features = _features(task, tokenizer, data, targets)
     settings = TrainSettings(
         epochs=epochs,
         learning_rate=learning_rate,
@@ -190,3 +182,27 @@ def provetune(
                 began = time.perf_counter()
         seconds = time.perf_counter() - began
     return Timed(seconds, model)
+
+
+def _targets(data: Labelled) -> Targets:
+    from provetune.core.protocols import Targets
+
+    counts = tuple(data.labels.count(index) for index in range(len(data.names)))
+    return Targets("single_label", tuple(data.names), counts)
+
+
+def _features(task: Task, tokenizer: Any, data: Labelled, targets: Targets) -> FeatureStore:
+    """The rows tokenised as a study tokenises them."""
+    import pyarrow as pa
+
+    from provetune.core.protocols import EncodeSettings
+    from provetune.training.features import encode_split
+
+    table = pa.table(
+        {
+            "row_id": [str(index) for index in range(len(data.texts))],
+            "text": data.texts,
+            "label": [data.names[label] for label in data.labels],
+        }
+    )
+    return encode_split(task, table, tokenizer, EncodeSettings(128), targets)

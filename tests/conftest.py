@@ -60,6 +60,7 @@ def write_tiny_bert(folder: Path, seed: int = 0) -> None:
         sep_token="[SEP]",
         mask_token="[MASK]",
         model_max_length=128,
+        model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     )
     config = BertConfig(
         vocab_size=len(vocabulary),

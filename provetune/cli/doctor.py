@@ -1,31 +1,70 @@
-"""`provetune doctor`: what this machine can do, what is slow here and why, and what to do about it."""
+"""`provetune doctor`: what this machine can do, what is slow and why, and whether a bundle answers as it should."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from provetune.cli._bundles import find_bundle
 from provetune.cli._output import console, logs_on_stderr, print_json
 
 
 def command(
+    bundle: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="BUNDLE",
+            help="Bundle folder, or a problem file whose study has run: ask its golden examples again here.",
+        ),
+    ] = None,
+    precision: Annotated[str, typer.Option("--precision", help="For BUNDLE: fp32, bf16 or auto.")] = "fp32",
+    device: Annotated[str, typer.Option("--device", help="For BUNDLE: cpu, cuda, cuda:1 or mps.")] = "cpu",
+    workspace: Annotated[Path | None, typer.Option("--workspace", help="Where a problem file's study lies.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Do not try to reach anything.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show machine, versions, precision, disk and reachable sources, and say what is slow and why."""
+    """Show machine, versions, precision, disk and reachable sources, and say what is slow and why.
+
+    With BUNDLE, also whether this machine gives the answers that the bundle gave where it was made; 1 when not.
+    """
     with logs_on_stderr(json):
+        golden = None if bundle is None else ask_golden(bundle, workspace, precision=precision, device=device)
         document = examine(offline=offline)
+    if golden is not None:
+        document["golden"] = golden
     if json:
         print_json(document)
     else:
         _show(document)
+    if golden is not None and not golden["same"]:
+        raise typer.Exit(1)
+
+
+def ask_golden(named: str, workspace: Path | None, *, precision: str, device: str) -> dict[str, Any]:
+    """How a bundle's golden examples are answered on this machine, as JSON-ready facts.
+
+    Raises:
+        UsageError: there is no bundle, or no such precision or device.
+        CorruptError: a file of the bundle was changed, or it has no golden examples.
+    """
+    from dataclasses import asdict
+    from typing import cast
+
+    from provetune.inference.agreement import compare_golden
+    from provetune.inference.predictor import Precision, load
+    from provetune.models.bundle import open_bundle
+
+    folder = find_bundle(named, workspace)
+    predictor = load(folder, precision=cast(Precision, precision), device=device)
+    found = compare_golden(predictor, open_bundle(folder, verify=False).golden, device)
+    return {"bundle": str(folder), "same": found.same, "device": device, **asdict(found)}
 
 
 def examine(*, offline: bool = False) -> dict[str, Any]:
     """Everything the verb shows, as one JSON-ready mapping."""
     from concurrent.futures import ThreadPoolExecutor
-    from pathlib import Path
 
     from provetune.cli import _machine
     from provetune.models.cache import cache_folder
@@ -121,3 +160,23 @@ def _show(document: dict[str, Any]) -> None:
     screen.print()
     for line in document["advice"] or ["Nothing stands in the way."]:
         screen.print(f"• {line}", markup=False)
+    if "golden" in document:
+        screen.print()
+        screen.print(
+            _spell_golden(document["golden"]), markup=False, style="green" if document["golden"]["same"] else "red"
+        )
+
+
+def _spell_golden(golden: dict[str, Any]) -> str:
+    how = f"{golden['precision']} on {golden['device']}, {golden['engine']}"
+    apart = f"{golden['largest']:.2g}"
+    if golden["same"]:
+        return (
+            f"{golden['bundle']}: all {golden['examples']} golden examples are answered as they were where the bundle "
+            f"was made (largest difference {apart}, {golden['tolerance']:g} is allowed; {how})."
+        )
+    return (
+        f"{golden['bundle']}: this machine gives other answers. Golden example {golden['example']} of "
+        f"{golden['examples']} is off by {apart}, {golden['tolerance']:g} is allowed ({how}). Compare the versions "
+        "above with 'packages' in the bundle's provetune.json, and test the bundle again before relying on it."
+    )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from provetune.cli._bundles import find_bundle
 from provetune.cli._output import console, logs_on_stderr, print_json, print_note, print_text
 from provetune.core.errors import UsageError
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from provetune.inference.predictor import Predictor
 
 _WINDOW = 2048
-_PROBLEM_FILES = (".yaml", ".yml")
+_PAIR_EXAMPLE = 'For example: provetune predict BUNDLE "first text" --pair "second text"'
 
 
 def command(
@@ -27,8 +28,13 @@ def command(
     texts: Annotated[
         list[str] | None, typer.Argument(metavar="TEXT", help="Texts to predict; left out, lines of stdin.")
     ] = None,
+    pair: Annotated[
+        list[str] | None,
+        typer.Option("--pair", metavar="TEXT", help="Second text of a pair, once for each TEXT, in their order."),
+    ] = None,
     source: Annotated[
-        str | None, typer.Option("--input", "-i", metavar="FILE", help="Rows to answer: csv, tsv, jsonl or parquet.")
+        str | None,
+        typer.Option("--input", "-i", metavar="FILE", help="Rows to answer: csv, tsv, json, jsonl, parquet or xlsx."),
     ] = None,
     target: Annotated[
         str | None, typer.Option("--output", "-o", metavar="FILE", help="Where they go: csv, tsv or jsonl.")
@@ -45,8 +51,32 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Predict labels with a bundle. Rows of a file keep their order and columns."""
-    if source is not None and texts:
-        raise UsageError("Texts and --input were both given.", hint="Give one of them.")
+    _check_places(texts, pair, source, target)
+    asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
+    with logs_on_stderr(json):
+        predictor = _load(bundle, workspace, precision=precision, device=device)
+        if source is not None and target is not None:
+            document: Any = _predict_file(predictor, source, target, columns=text, **asked)
+        elif texts or json:
+            given = _items(predictor, texts or list(_lines_of_stdin()), pair)
+            document = [dict(row) for row in predictor.predict(given, **asked)]
+    if json:
+        print_json(document)
+    elif source is not None:
+        print_note(f"{document['rows']:,} rows written to {target}.")
+    elif texts:
+        _show(given, document)
+    else:
+        _stream(predictor, asked)
+
+
+def _check_places(texts: list[str] | None, pair: list[str] | None, source: str | None, target: str | None) -> None:
+    """Whether it is clear what is to be answered and where the answers go."""
+    if source is not None and (texts or pair):
+        given = "Texts" if texts else "--pair"
+        raise UsageError(f"{given} and --input were both given.", hint="Give one of them.")
+    if pair and not texts:
+        raise UsageError("--pair needs a text before it.", hint=_PAIR_EXAMPLE)
     if target is not None and source is None:
         raise UsageError("--output needs --input.", hint="Without a file, answers go to stdout.")
     if source is not None and target is None:
@@ -55,32 +85,35 @@ def command(
         raise UsageError(
             "There is nothing to predict.", hint="Give texts, --input FILE --output FILE, or lines on stdin."
         )
-    asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
-    with logs_on_stderr(json):
-        predictor = _load(bundle, workspace, precision=precision, device=device)
-        if source is not None and target is not None:
-            document: Any = _predict_file(predictor, source, target, columns=text, **asked)
-        elif texts or json:
-            given = texts or list(_lines_of_stdin())
-            document = [dict(row) for row in predictor.predict(given, **asked)]
-    if json:
-        print_json(document)
-    elif source is not None:
-        print_note(f"{document['rows']:,} rows written to {target}.")
-    elif texts:
-        _show(texts, document)
-    else:
-        _stream(predictor, asked)
+
+
+def _items(predictor: Predictor, texts: list[str], pair: list[str] | None) -> list[Any]:
+    """The texts, each with its second one where the bundle reads pairs."""
+    columns, seconds = predictor.columns, pair or []
+    if not columns.paired:
+        if seconds:
+            raise UsageError(
+                f"This bundle reads one text a row ({', '.join(columns.names)}), and --pair gives a second.",
+                hint="Leave --pair out.",
+            )
+        return list(texts)
+    if len(seconds) != len(texts):
+        raise UsageError(
+            f"This bundle reads pairs ({' and '.join(columns.names)}): every text needs its --pair. "
+            f"Got {_count(len(texts), 'text')} and {len(seconds)} --pair.",
+            hint=f"{_PAIR_EXAMPLE}; for many, --input FILE --output FILE.",
+        )
+    return list(zip(texts, seconds, strict=True))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _load(bundle: str, workspace: Path | None, **options: Any) -> Predictor:
     from provetune.inference.predictor import load
 
-    if not bundle.endswith(_PROBLEM_FILES):
-        return load(bundle, **options)
-    from provetune.study.run import load_study
-
-    return load(load_study(bundle, workspace).best, **options)
+    return load(find_bundle(bundle, workspace), **options)
 
 
 def _predict_file(predictor: Predictor, source: str, target: str, **options: Any) -> dict[str, Any]:
@@ -110,10 +143,10 @@ def _stream(predictor: Predictor, options: dict[str, Any]) -> None:
     """Answer lines of stdin as they come, in memory that does not grow with them."""
     lines = _lines_of_stdin()
     while window := list(islice(lines, _WINDOW)):
-        _show(window, list(predictor.predict(window, **options)))
+        _show(window, list(predictor.predict(_items(predictor, window, None), **options)))
 
 
-def _show(texts: list[str], answers: list[dict[str, Any]]) -> None:
+def _show(items: list[Any], answers: list[dict[str, Any]]) -> None:
     """A table on a terminal; for another program one line a text: label, score, more labels, tab-separated."""
     if not sys.stdout.isatty():
         print_text("\n".join("\t".join(_cells(answer)) for answer in answers))
@@ -122,8 +155,9 @@ def _show(texts: list[str], answers: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table("text", "label", "score", box=None, pad_edge=False, header_style="bold")
-    for text, answer in zip(texts, answers, strict=True):
+    for item, answer in zip(items, answers, strict=True):
         chosen = _spell(answer["label"])
+        text = item if isinstance(item, str) else " | ".join(item)
         table.add_row(escape(text), escape(chosen), _number(answer["score"]))
         for label, score in answer.get("labels", {}).items():
             if label != chosen:

@@ -19,7 +19,10 @@ LABEL_NAMES = _words(
     "label labels intent category class sentiment topic tag tags emotion polarity y judgment judgement gold",
     "domain target type kind genre department rating stars score",
     "标签 类别 分类 意图 情感 情感倾向 类型 主题 领域 情绪 标注 类目 部门 极性",
+    "星级 评级 等级 评分 打分 好评 好坏 是否 结论 结果 判断 倾向 态度 级别",
 )
+# These stand for a text as well as for the judgement on one: the cells tell which.
+EITHER_NAMES = _words("评价 反馈 review feedback opinion")
 ID_NAMES = _words(
     "id ids uuid guid key index idx rowid row number no num serial hash unnamed",
     "编号 序号 主键 单号 订单号 流水号 工号 编码",

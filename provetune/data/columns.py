@@ -12,12 +12,24 @@ from dataclasses import dataclass
 from provetune.core.errors import DataError
 from provetune.core.protocols import Role
 from provetune.core.suggest import advice
-from provetune.data.column_names import LABEL_NAMES, TEXT_NAMES, TITLE_NAMES, find_partner, name_score
+from provetune.data.column_names import (
+    EITHER_NAMES,
+    LABEL_NAMES,
+    TEXT_NAMES,
+    TITLE_NAMES,
+    find_partner,
+    name_score,
+)
 from provetune.data.profiles import Profile, profile_column
 from provetune.data.table import RawTable
 from provetune.problem.syntax import Columns
 
 _SAMPLE_LETTERS = 200
+# In a file of so few rows, a label comes back less often; a short cell is one of a few words.
+_FEW_ROWS = 20
+_SHORT = 30
+# Two columns of texts this close (the same text in two languages, say) are told apart by nothing but their order.
+_NEAR_TIE = 0.5
 
 
 @dataclass(frozen=True)
@@ -116,24 +128,38 @@ def _find_label(profiles: Sequence[Profile]) -> tuple[str | None, str]:
 
 
 def _label_score(profile: Profile) -> float:
-    by_name = name_score(profile.name, LABEL_NAMES)
-    if by_name == 0 and (profile.rows < 10 or profile.distinct < 2 or profile.lists > 0.5):
+    by_name = max(name_score(profile.name, LABEL_NAMES), _either_score(profile))
+    if by_name == 0 and not _looks_like_label(profile):
         return 0.0
     if by_name < 2 and profile.repeat < 2:
         return 0.0
-    if by_name == 0 and (profile.decimals > 0.5 or profile.named_identifier or profile.repeat < 4):
-        return 0.0
     by_content = min(1.0, math.log10(max(1.0, profile.repeat)) / 3) + (0.3 if profile.distinct > 1 else 0.0)
     quantity = 1.0 if profile.decimals > 0.5 or (profile.numbers > 0.9 and profile.distinct > 20) else 0.0
-    text_like = 1.0 if name_score(profile.name, TEXT_NAMES) > 2 else 0.0
+    text_like = 1.0 if by_name == 0 and name_score(profile.name, TEXT_NAMES) > 2 else 0.0
     return max(0.01, 2 * by_name + by_content - quantity - text_like)
+
+
+def _looks_like_label(profile: Profile) -> bool:
+    """Whether cells alone, whatever the column is called, speak for a label: few values that come back often."""
+    if profile.distinct < 2 or profile.lists > 0.5 or profile.decimals > 0.5 or profile.named_identifier:
+        return False
+    if profile.rows < _FEW_ROWS:
+        return profile.repeat >= 2 and profile.mean_length <= _SHORT
+    return profile.repeat >= 4
+
+
+def _either_score(profile: Profile) -> float:
+    """How much a name that is a text's as well as a label's speaks for a label: nothing unless the cells do."""
+    named = name_score(profile.name, EITHER_NAMES)
+    return min(1.0, named) if profile.distinct > 1 and profile.repeat >= 2 and profile.mean_length <= _SHORT else 0.0
 
 
 def _find_text(profiles: Sequence[Profile], *, many: bool) -> tuple[str | list[str] | None, str]:
     scores = {profile.name: _text_score(profile) for profile in profiles if profile.can_be_text}
     if not scores:
         return None, "No column looks like text."
-    best = max(scores, key=lambda name: scores[name])
+    highest = max(scores.values())
+    best = next(name for name in scores if scores[name] > highest - _NEAR_TIE)
     if many:
         for first in sorted(scores, key=lambda name: -scores[name]):
             second = find_partner(first, list(scores))

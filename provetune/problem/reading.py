@@ -76,7 +76,7 @@ def parse_problem(text: str, path: Path, *, overrides: Sequence[str] = (), check
         message = f"The file must hold keys and values, such as 'name: my-problem'. Got {show(document.value)} instead."
         raise _stop(path, 1, message, "`provetune init DATA.csv` drafts one.")
     overridden = apply_overrides(document.value, overrides)
-    problem, faults = _check(overridden.value, checks)
+    problem, faults = _check(overridden.value, checks, overridden.origins)
     located = _locate(path, document, overridden, faults)
     if located or problem is None:
         raise ProblemFileError(located)
@@ -88,7 +88,9 @@ def dump_resolved(problem: Problem) -> str:
     return dump_document(problem.model_dump())
 
 
-def _check(content: Mapping[str, Any], checks: Sequence[Check]) -> tuple[Problem | None, list[Fault]]:
+def _check(
+    content: Mapping[str, Any], checks: Sequence[Check], origins: Mapping[Keys, str]
+) -> tuple[Problem | None, list[Fault]]:
     """The syntax, the claims and the caller's checks. Where two name one place, the first to look speaks."""
     problem, faults = validate(content)
     sound = keep_sound(content)
@@ -97,7 +99,11 @@ def _check(content: Mapping[str, Any], checks: Sequence[Check]) -> tuple[Problem
     named = content.get("candidates")
     candidates = named if isinstance(named, Mapping) else {}
     names = [*candidates, *filter(None, [implied_baseline(candidates)])]
-    own = [*check_claims(sound.get("claims", []), names), *_check_accept(sound.get("accept", {}))]
+    replaced_by = None if ("claims",) in origins else origins.get(("candidates",))
+    own = [
+        *check_claims(sound.get("claims", []), names, replaced_by=replaced_by),
+        *_check_accept(sound.get("accept", {})),
+    ]
     spoken = {fault.keys for fault in own}
     faults = [fault for fault in faults if fault.keys not in spoken] + own
     spoken = {fault.keys for fault in faults}

@@ -71,6 +71,7 @@ def test_a_bad_data_file_stops_a_run(content: bytes, fragments: list[str], capsy
     line = refused(["run", "problem.yaml"], capsys)
     for fragment in fragments:
         assert fragment in line
+    assert not Path(".provetune").exists()
 
 
 @pytest.mark.parametrize("verb", ["init", "run", "check", "report", "predict"])

@@ -65,6 +65,53 @@ def test_a_small_file_is_understood_by_names() -> None:
     assert "2 different values in 2 rows" in detected.reasons["label"]
 
 
+SIX = [
+    "味道很好，下次还会来",
+    "太难吃了，再也不点",
+    "送餐很快，服务态度好",
+    "等了两个小时才送到",
+    "分量足，实惠",
+    "菜是凉的",
+]
+
+
+@pytest.mark.parametrize("values", [["好", "差"] * 3, ["好评", "差评", "中评"] * 2, ["1", "0"] * 3], ids=str)
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("评论", "评价"), ("内容", "标签"), ("评价", "星级"), ("评价", "好坏"), ("评价内容", "评分"), ("反馈", "结果"),
+        ("留言", "是否投诉"), ("诉求", "归口单位"), ("工单描述", "处理部门"), ("review", "评价"), ("a", "b"),
+    ],
+)  # fmt: skip
+def test_six_chinese_rows_are_understood(text: str, label: str, values: list[str]) -> None:
+    detected = detect_columns(raw(**{text: SIX, label: values}), ROLES)
+    assert detected.columns == {"text": text, "label": label}
+
+
+def test_a_name_that_is_both_is_told_apart_by_its_cells() -> None:
+    shops = ["app", "网页", "app", "网页", "网页", "app"]
+    good = ["好", "差"] * 3
+    assert detect_columns(raw(评论=SIX, 渠道=shops, 评价=good), ROLES).columns == {"text": "评论", "label": "评价"}
+    assert detect_columns(raw(评价=SIX, 渠道=shops, 标签=good), ROLES).columns == {"text": "评价", "label": "标签"}
+    assert detect_columns(raw(review=TEXTS, rating=["1", "2", "3"] * 20), ROLES).columns["text"] == "review"
+
+
+def test_few_rows_that_say_nothing_have_no_label() -> None:
+    assert "label" not in detect_columns(raw(a=SIX, b=SIX), ROLES).columns
+    assert "label" not in detect_columns(raw(a=SIX, b=["x"] * 6), ROLES).columns
+    assert "label" not in detect_columns(raw(a=SIX, price=["1.5", "2.5"] * 3), ROLES).columns
+    assert "label" not in detect_columns(raw(a=SIX[:3], b=["x", "y", "x"]), ROLES).columns
+
+
+def test_the_first_of_two_like_texts_is_taken() -> None:
+    english = [f"number {number} was tasty and quick, we will come back" for number in range(60)]
+    for columns in ({"en": english, "zh": CHINESE}, {"zh": CHINESE, "en": english}):
+        detected = detect_columns(raw(**columns, topic=LABELS), ROLES)
+        first, second = columns
+        assert detected.columns["text"] == first
+        assert f"Other text columns: {second}." in detected.reasons["text"]
+
+
 def test_named_columns_win_and_the_rest_is_detected() -> None:
     table = raw(text=TEXTS, other=CHINESE, label=LABELS, topic=["a", "b"] * 30)
     found = resolve_columns(table, Columns(text="other", label="topic"), ROLES)

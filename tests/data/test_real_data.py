@@ -39,7 +39,7 @@ SETS: list[tuple[dict[str, Any], Any, str, int, str, tuple[int, int, int]]] = [
     ({"train": "fin_news_zh/news.csv"}, ["title", "text"], "label", 2, "zh", (1_680, 240, 480)),
     (
         {"train": "insuranceqa_zh/train.jsonl", "validation": "insuranceqa_zh/valid.jsonl",
-         "test": "insuranceqa_zh/test.jsonl", "columns": {"text": "zh"}},
+         "test": "insuranceqa_zh/test.jsonl"},
         "zh", "domain", 12, "zh", (12_889, 2_000, 2_000),
     ),
     (

@@ -8,19 +8,30 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 from page_blocks import Block, read_blocks
 
+import provetune
 from provetune.cli.main import answer
 from provetune.problem.reading import parse_problem
 from provetune.study.problem_checks import problem_checks
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("docs/**/*.md"), ROOT / "README.md", ROOT / "README.zh-CN.md"])
-SHORTENED = ("candidates.full.epochs=1", "candidates.lora.epochs=1", "study.parallel=1")
+SHORTENED = ("candidates.full.epochs=1", "candidates.lora.epochs=1", "study.parallel=1", "study.seeds=1")
+SAMPLES = {"messages.csv": "examples/support_intents/messages.csv", "reviews.csv": "examples/reviews_zh/reviews.csv"}
+# Files that a page speaks of as the reader's own; a few rows of the samples stand for them.
+OWN_FILES = {
+    "README.md": "messages.csv",
+    "README.zh-CN.md": "reviews.csv",
+    "docs/index.md": "reviews.csv",
+    "docs/how_to/predict.md": "pairs.csv",
+}
+FEW_ROWS = 300
 
 
 def _name(page: Path) -> str:
@@ -39,6 +50,9 @@ def test_commands_and_code_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PROVETUNE_CACHE", str(tiny_cache))
+    monkeypatch.setattr(provetune, "run", partial(provetune.run, overrides=SHORTENED), raising=False)
+    if own := OWN_FILES.get(_name(page)):
+        _write_own_file(tmp_path / own)
     names: dict[str, object] = {}
     for block in read_blocks(page):
         where = f"{_name(page)}:{block.line}"
@@ -66,9 +80,22 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), f"{_name(page)} links to {target}"
 
 
+def _write_own_file(path: Path) -> None:
+    if path.name in SAMPLES:
+        lines = (ROOT / SAMPLES[path.name]).read_text(encoding="utf-8").splitlines(keepends=True)
+        path.write_text("".join(lines[: FEW_ROWS + 1]), encoding="utf-8")
+        return
+    asked = {"return": "in its box", "track": "under orders", "pay": "by card", "cancel": "within an hour"}
+    rows = ["question,answer,fits"]
+    for number in range(80):
+        one, other = list(asked)[number % 4], list(asked)[(number + number // 4 % 2) % 4]
+        rows.append(f"how do I {one} order {number}?,{asked[other]} please,{'yes' if one == other else 'no'}")
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 def _run(line: str) -> int:
     """A command of a page; ROOT is the repository, and training is cut short."""
-    words = [word.replace("ROOT", str(ROOT)) for word in shlex.split(line)]
+    words = [word.replace("ROOT", str(ROOT)) for word in shlex.split(line, comments=True)]
     if words[0] == "cp":
         shutil.copy(words[1], words[2])
         return 0

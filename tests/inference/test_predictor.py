@@ -124,7 +124,7 @@ def test_a_pair_is_read_as_its_tokenizer_reads_it(tmp_path: Path, monkeypatch: p
     wanted = {each["label"]: each["score"] for each in theirs}
     found = load(path).predict([("a b", "c d")], proba=True)[0]["labels"]
     assert found == pytest.approx(wanted, abs=1e-5)
-    assert load(path)._answerer.tokenizer.model_input_names == names
+    assert load(path)._answerer.network.tokenizer.model_input_names == names
 
 
 def test_masks_of_training_are_applied(tmp_path: Path) -> None:

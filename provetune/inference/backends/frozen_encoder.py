@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from provetune.core.files import read_json
 from provetune.core.protocols import EncodeSettings
-from provetune.inference.backends._tokenizer import FolderTokenizer
+from provetune.inference.backends._network import BATCH_TOKENS, Network, open_network
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,41 +17,26 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array, FittedModel, Task
     from provetune.inference.answering import Answerer
 
-BATCH_TOKENS = 2048
-
 
 class FrozenAnswerer:
     """An encoder without a head, and the layer fitted on its features."""
 
-    def __init__(
-        self,
-        encoder: torch.nn.Module,
-        head: FittedModel,
-        tokenizer: Any,
-        task: Task,
-        settings: EncodeSettings,
-        pad_id: int,
-        *,
-        engine: str,
-        precision: str,
-        device: str,
-    ) -> None:
-        self.encoder, self.head, self.tokenizer, self.task = encoder, head, tokenizer, task
-        self.settings, self.pad_id = settings, pad_id
-        self.engine, self.precision, self.device = engine, precision, device
+    def __init__(self, encoder: Network, head: FittedModel, task: Task, settings: EncodeSettings) -> None:
+        self.encoder, self.head, self.task, self.settings = encoder, head, task, settings
+        self.engine, self.precision = encoder.engine, encoder.precision
 
     def logits(self, examples: pa.Table) -> tuple[Array, Array]:
         from provetune.inference.features import FeatureTable
         from provetune.models.features import frozen_features
 
-        tokens = FeatureTable(self.task.encode(examples, self.tokenizer, self.settings, None))
+        tokens = FeatureTable(self.task.encode(examples, self.encoder.tokenizer, self.settings, None))
         features = frozen_features(
-            self.encoder,
+            self.encoder.model,
             self.task,
             tokens,
-            self.pad_id,
+            self.encoder.pad_id,
             batch_tokens=BATCH_TOKENS,
-            device=self.device,
+            device=self.encoder.device,
             precision=self.precision,
         )
         return self.head.logits(features), np.arange(len(examples))
@@ -65,35 +49,24 @@ class FrozenEncoderBackend:
     summary = "A frozen encoder, computed by torch, with a linear layer."
 
     def open(self, bundle: Any, task: Task, *, precision: str, device: str) -> Answerer:
-        import torch
-
-        from provetune.inference.backends._bert import load_encoder as load_plain
-        from provetune.models.devices import settle_device
+        from provetune.inference.backends._bert import load_encoder
         from provetune.models.methods.head import METHOD
-        from provetune.models.precision import choose_precision
 
-        device = settle_device(device)
-        folder = Path(bundle.model_path)
-        config = read_json(folder / "config.json")
-        encoder: torch.nn.Module | None = load_plain(folder, config)
-        engine = "torch"
-        if encoder is None:
-            from provetune.models.features import load_encoder
-
-            encoder, engine = load_encoder(folder, device=device), "transformers"
-        chosen = choose_precision(precision, device).name
-        encoder = encoder.to(device=device, dtype=torch.bfloat16 if chosen == "bf16" else torch.float32).eval()
-        return FrozenAnswerer(
-            encoder,
-            METHOD.load(Path(bundle.path)),
-            FolderTokenizer(folder, config),
-            task,
-            EncodeSettings(**bundle.record["encode"]),
-            int(config.get("pad_token_id") or 0),
-            engine=f"{engine} {torch.__version__}",
-            precision=chosen,
+        encoder = open_network(
+            Path(bundle.model_path),
+            precision=precision,
             device=device,
+            plain=load_encoder,
+            transformers=_load_with_transformers,
         )
+        return FrozenAnswerer(encoder, METHOD.load(Path(bundle.path)), task, EncodeSettings(**bundle.record["encode"]))
+
+
+def _load_with_transformers(folder: Path, device: str) -> torch.nn.Module:
+    from provetune.models.features import load_encoder
+
+    encoder: torch.nn.Module = load_encoder(folder, device=device)
+    return encoder
 
 
 BACKEND = FrozenEncoderBackend()

@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provetune.core.files import read_json
 from provetune.core.protocols import EncodeSettings
-from provetune.inference.backends._tokenizer import FolderTokenizer
+from provetune.inference.backends._network import BATCH_TOKENS, Network, open_network
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,43 +19,30 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array, Task
     from provetune.inference.answering import Answerer
 
-BATCH_TOKENS = 2048
-
 
 class TorchAnswerer:
     """A sequence classifier in torch.
 
     Args:
-        model: maps ``input_ids``, ``attention_mask`` and ``token_type_ids`` to something with ``.logits``.
+        network: its model maps ``input_ids``, ``attention_mask`` and ``token_type_ids`` to something with ``.logits``.
     """
 
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        tokenizer: Any,
-        task: Task,
-        settings: EncodeSettings,
-        pad_id: int,
-        *,
-        engine: str,
-        precision: str,
-        device: str,
-    ) -> None:
-        self.model, self.tokenizer, self.task, self.settings = model, tokenizer, task, settings
-        self.pad_id, self.engine, self.precision, self.device = pad_id, engine, precision, device
+    def __init__(self, network: Network, task: Task, settings: EncodeSettings) -> None:
+        self.network, self.task, self.settings = network, task, settings
+        self.engine, self.precision = network.engine, network.precision
 
     def logits(self, examples: pa.Table) -> tuple[Array, Array]:
         from provetune.inference.features import FeatureTable
         from provetune.models.forward import predict_logits
 
-        features = FeatureTable(self.task.encode(examples, self.tokenizer, self.settings, None))
+        features = FeatureTable(self.task.encode(examples, self.network.tokenizer, self.settings, None))
         found = predict_logits(
-            self.model,
+            self.network.model,
             self.task,
             features,
-            self.pad_id,
+            self.network.pad_id,
             batch_tokens=BATCH_TOKENS,
-            device=self.device,
+            device=self.network.device,
             precision=self.precision,
         )
         return found, features.rows
@@ -69,35 +55,22 @@ class TransformersBackend:
     summary = "A plain Hugging Face folder, computed by torch."
 
     def open(self, bundle: Any, task: Task, *, precision: str, device: str) -> Answerer:
-        import torch
-
         from provetune.inference.backends._bert import load_classifier
-        from provetune.models.devices import settle_device
-        from provetune.models.precision import choose_precision
 
-        device = settle_device(device)
-        folder = Path(bundle.path)
-        config = read_json(folder / "config.json")
-        chosen = choose_precision(precision, device).name
-        model: torch.nn.Module | None = load_classifier(folder, config)
-        engine = "torch"
-        if model is None:
+        def load_with_transformers(folder: Path, device: str) -> torch.nn.Module:
             from provetune.models.loading import load_model
 
-            model, engine = load_model(folder, task.auto_class, {}, seed=0, device=device), "transformers"
-        model = model.to(device=device, dtype=torch.bfloat16 if chosen == "bf16" else torch.float32).eval()
-        settings = EncodeSettings(**bundle.record["encode"])
-        tokenizer = FolderTokenizer(folder, config)
-        return TorchAnswerer(
-            model,
-            tokenizer,
-            task,
-            settings,
-            int(config.get("pad_token_id") or 0),
-            engine=f"{engine} {torch.__version__}",
-            precision=chosen,
+            model: torch.nn.Module = load_model(folder, task.auto_class, {}, seed=0, device=device)
+            return model
+
+        network = open_network(
+            Path(bundle.path),
+            precision=precision,
             device=device,
+            plain=load_classifier,
+            transformers=load_with_transformers,
         )
+        return TorchAnswerer(network, task, EncodeSettings(**bundle.record["encode"]))
 
 
 BACKEND = TransformersBackend()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from provetune.core.errors import CorruptError
+from provetune.core.errors import CorruptError, Refused
 from provetune.core.files import read_json, write_json
 
 if TYPE_CHECKING:
@@ -44,25 +44,36 @@ class Golden:
             )
         return cls(tuple(inputs), tuple(tuple(float(value) for value in row) for row in probabilities))
 
-    def check(self, probabilities: Array, *, where: str, tolerance: float = TOLERANCE) -> float:
-        """Compare answers (M, C) with the expected ones; returns the largest difference.
+    def differences(self, probabilities: Array, *, where: str) -> Array:
+        """How far answers (M, C) are from the expected ones: the largest difference of each example, (M,).
+
+        An answer that is not a number is infinitely far.
 
         Raises:
-            CorruptError: an answer differs by more than `tolerance`, or there are not M × C of them.
+            CorruptError: there are no golden examples, or there are not M × C answers.
         """
         expected = np.asarray(self.probabilities, dtype=np.float64)
         found = np.asarray(probabilities, dtype=np.float64)
+        if not expected.size:
+            raise CorruptError("The bundle has no golden examples to compare with.", where=where)
         if found.shape != expected.shape:
             raise CorruptError(
                 f"There must be {expected.shape} golden answers. Got {found.shape} instead.", where=where
             )
-        if not expected.size:
-            return 0.0
-        differences = np.abs(found - expected).max(axis=1)
+        apart = np.abs(found - expected).max(axis=1)
+        return np.where(np.isnan(apart), np.inf, apart)
+
+    def check(self, probabilities: Array, *, where: str, tolerance: float = TOLERANCE) -> float:
+        """Compare answers (M, C) with the expected ones; returns the largest difference.
+
+        Raises:
+            Refused: an answer differs by more than `tolerance`.
+            CorruptError: there are no golden examples, or there are not M × C answers.
+        """
+        differences = self.differences(probabilities, where=where)
         worst = int(np.argmax(differences))
-        # Written so that a difference that is not a number fails too.
-        if not differences[worst] <= tolerance:
-            raise CorruptError(
+        if differences[worst] > tolerance:
+            raise Refused(
                 f"Golden example {worst + 1} of {len(differences)} is answered differently: "
                 f"probabilities are off by {differences[worst]:.2g}, {tolerance:g} is allowed.",
                 where=where,

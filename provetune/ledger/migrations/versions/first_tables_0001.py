@@ -12,6 +12,19 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_studies()
+    _create_frozen()
+    _create_trials()
+    _create_looks()
+    _create_found()
+
+
+def downgrade() -> None:
+    for name in ("notes", "acceptance", "looks", "trials", "claims", "splits", "studies"):
+        op.drop_table(name)
+
+
+def _create_studies() -> None:
     op.create_table(
         "studies",
         sa.Column("key", sa.Integer(), nullable=False),
@@ -33,6 +46,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_studies"),
         sa.UniqueConstraint("study_id", "workspace", "attempt", name="uq_studies_study_id"),
     )
+
+
+def _create_frozen() -> None:
+    """What is fixed before the first step."""
     op.create_table(
         "splits",
         sa.Column("study_key", sa.Integer(), nullable=False),
@@ -50,6 +67,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_key"], ["studies.key"], name="fk_claims_study_key"),
         sa.UniqueConstraint("study_key", "number", name="uq_claims_study_key"),
     )
+
+
+def _create_trials() -> None:
     op.create_table(
         "trials",
         sa.Column("study_key", sa.Integer(), nullable=False),
@@ -68,6 +88,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_key"], ["studies.key"], name="fk_trials_study_key"),
         sa.UniqueConstraint("study_key", "candidate", "k", name="uq_trials_study_key"),
     )
+
+
+def _create_looks() -> None:
     op.create_table(
         "looks",
         sa.Column("key", sa.Integer(), nullable=False),
@@ -83,6 +106,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_looks"),
     )
     op.create_index("ix_looks_test_hash", "looks", ["test_hash"])
+
+
+def _create_found() -> None:
+    """What was judged, and what was said on the way."""
     op.create_table(
         "acceptance",
         sa.Column("key", sa.Integer(), nullable=False),
@@ -108,8 +135,3 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["study_key"], ["studies.key"], name="fk_notes_study_key"),
         sa.PrimaryKeyConstraint("key", name="pk_notes"),
     )
-
-
-def downgrade() -> None:
-    for name in ("notes", "acceptance", "looks", "trials", "claims", "splits", "studies"):
-        op.drop_table(name)
