@@ -55,7 +55,7 @@ def draw(
     sizes = np.bincount(units, minlength=count)
     numbers = np.full(count, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(numbers, units, _row_numbers(examples, group, seed))
-    labels = _strata(examples) if stratify else np.zeros(len(units), dtype=np.int64)
+    labels = label_strata(examples) if stratify else np.zeros(len(units), dtype=np.int64)
     if group:
         order = np.argsort(numbers, kind="stable")
         codes = _spread(allot(sizes[order], *shares), order)
@@ -150,7 +150,7 @@ def _row_numbers(examples: pa.Table, group: str | None, seed: int) -> Numbers:
     return draw_numbers(keys, seed, "split")
 
 
-def _strata(examples: pa.Table) -> Numbers:
+def label_strata(examples: pa.Table) -> Numbers:
     """A number for each row's label, in the order of names; of several labels the rarest counts."""
     labels = examples["label"]
     if not pa.types.is_list(labels.type):

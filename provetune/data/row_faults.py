@@ -45,7 +45,7 @@ def find_unusable(rows: Rows) -> Iterable[Finding]:
 def find_duplicates(rows: Rows) -> Iterable[Finding]:
     """Rows whose text and label came before in the same split; the first of them does not count."""
     table = rows.table.select(["split", "text", "label"])
-    later = _later_rows(table, ["split", "text", "label"])
+    later = later_rows(table, ["split", "text", "label"])
     if len(later):
         message = f"{plural(len(later), 'row repeats', 'rows repeat')} text and label of another row in the same split."
         yield Finding("duplicate_rows", "warning", len(later), message, rows.places(later))
@@ -112,7 +112,7 @@ def find_group_leaks(rows: Rows) -> Iterable[Finding]:
             yield Finding("group_in_two_splits", "warning", shared.num_rows, message, places)
 
 
-def _later_rows(table: pa.Table, keys: list[str]) -> np.ndarray[Any, np.dtype[Any]]:
+def later_rows(table: pa.Table, keys: list[str]) -> np.ndarray[Any, np.dtype[Any]]:
     """Indices of the rows whose keys came before."""
     numbered = table.append_column("_number", pa.array(np.arange(table.num_rows)))
     firsts = numbered.group_by(keys).aggregate([("_number", "min")])["_number_min"].to_numpy()

@@ -63,7 +63,8 @@ def predict_file(
     the input has a column of that name, the answer's is called ``predicted_label`` and so on.
 
     Args:
-        source: csv, tsv, jsonl, parquet or txt; ``"-"`` for the standard input (texts or JSON objects, a line each).
+        source: csv, tsv, json, jsonl, parquet, xlsx or txt; ``"-"`` for the standard input (texts or JSON objects, a
+            line each).
         output: csv, tsv or jsonl by its ending; ``"-"`` for jsonl on the standard output.
         missing: what to do about rows without text.
         columns: the text columns, where the file names them otherwise than the training file did.
@@ -97,7 +98,7 @@ def predict_file(
 def _survey(source: Source, columns: TextColumns, missing: Missing) -> int:
     """Rows of the source, each looked at for faults."""
     count = 0
-    unmasked = replace(columns, mask=())
+    unmasked = replace(columns, mask=(), candidate_mask=())
     for place, row in source.rows():
         if unmasked.texts_of(row, place) is None and missing == "refuse":
             raise DataError(
@@ -117,7 +118,8 @@ def _find_columns(source: Source, trained: TextColumns, asked: Sequence[str] | N
     if asked and len(names) != len(trained.names):
         raise UsageError(f"This bundle takes {len(trained.names)} text columns. Got {len(names)} instead.")
     columns = replace(trained, names=names)
-    if not source.names or set(names) <= set(source.names):
+    # A nested object's columns are dotted: those of 'mail' are 'mail.subject' and 'mail.body'.
+    if not source.names or all(name in source.names or name.split(".")[0] in source.names for name in names):
         return columns
     if len(names) == 1 and not asked:
         if len(source.names) == 1:

@@ -23,10 +23,12 @@ class TextColumns:
     Attributes:
         names: one for a text, two for a pair, more are joined.
         mask: kinds of personal data that are replaced before the model sees a text.
+        candidate_mask: kinds that the candidate replaces besides, after those, as it did with the rows it learned from.
     """
 
     names: tuple[str, ...] = ("text",)
     mask: tuple[str, ...] = ()
+    candidate_mask: tuple[str, ...] = ()
 
     @property
     def paired(self) -> bool:
@@ -54,10 +56,11 @@ class TextColumns:
             from provetune.data.texts import SEPARATOR
 
             texts = [SEPARATOR.join(texts)]
-        if self.mask:
-            from provetune.data.privacy import mask_text
+        for kinds in (self.mask, self.candidate_mask):
+            if kinds:
+                from provetune.data.privacy import mask_text
 
-            texts = [mask_text(text, self.mask) for text in texts]
+                texts = [mask_text(text, kinds) for text in texts]
         return tuple(texts)
 
     def _parts(self, item: Any, where: str) -> list[Any]:
@@ -79,6 +82,9 @@ class TextColumns:
     def _cell(self, item: Mapping[str, Any], name: str, place: int, where: str) -> Any:
         if name in item:
             return item[name]
+        found = _below(item, name.split("."))
+        if found is not None:
+            return found
         plain = ("text", "text_pair")[place] if place < 2 and len(self.names) <= 2 else name
         if plain in item:
             return item[plain]
@@ -147,6 +153,18 @@ def prepare(
     if columns.paired:
         table["text_pair"] = pa.array([text[1] for text in texts], pa.string())
     return Prepared(pa.table(table), places, count)
+
+
+def _below(item: Mapping[str, Any], names: Sequence[str]) -> Any:
+    """The value of a dotted column in nested objects, as training named it; None where there is none."""
+    for place in range(1, len(names)):
+        inner = item.get(".".join(names[:place]))
+        if isinstance(inner, Mapping):
+            rest = names[place:]
+            found = inner[".".join(rest)] if ".".join(rest) in inner else _below(inner, rest)
+            if found is not None:
+                return found
+    return None
 
 
 def _shown(value: Any) -> str:

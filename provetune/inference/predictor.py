@@ -117,7 +117,7 @@ class Predictor:
         """Answer every row of a file, in memory that does not grow with it; see `provetune.inference.files`.
 
         Args:
-            source: a csv, tsv, jsonl or parquet file; ``"-"`` reads lines of text from the standard input.
+            source: a csv, tsv, json, jsonl, parquet, xlsx or txt file; ``"-"`` reads lines of the standard input.
             output: a csv, tsv or jsonl file; ``"-"`` writes jsonl to the standard output.
             columns: the text columns, where the file names them otherwise than the training file did.
             progress: told rows done and rows in all (None where that is not known).
@@ -142,7 +142,7 @@ def load(
     *,
     precision: Precision = "fp32",
     device: str = "cpu",
-    verify: bool = True,
+    verify: bool | Literal["golden"] = True,
     threads: int | None = None,
 ) -> Predictor:
     """Open a bundle for answering.
@@ -152,13 +152,15 @@ def load(
         precision: ``"fp32"`` gives what `transformers.pipeline` gives. ``"auto"`` takes bf16 where the machine
             multiplies it natively: twice as fast in bulk, probabilities differ by up to about 0.01.
         device: ``"cpu"``, ``"cuda"``, …
-        verify: compare every file with the manifest first.
+        verify: compare every file with the manifest first; ``"golden"`` also asks the golden examples again and
+            refuses a bundle that answers them differently here.
         threads: for one operation; torch's own choice when left out.
 
     Raises:
         UsageError: there is no bundle, it is of an unknown kind, or there is no such device or precision.
         EnvironmentFault: this machine has no such device.
         CorruptError: a file is not what was written.
+        Refused: with ``verify="golden"``, this machine gives other answers than the one that made the bundle.
     """
     settle_threads(threads)
     from provetune.inference.backends import BACKENDS
@@ -171,18 +173,26 @@ def load(
         raise UsageError(
             f"precision must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}. Got '{precision}' instead."
         )
-    bundle = open_bundle(Path(path), verify=verify)
+    if verify not in (True, False, "golden"):
+        raise UsageError(f"verify must be True, False or 'golden'. Got {verify!r} instead.")
+    bundle = open_bundle(Path(path), verify=bool(verify))
     task = TASKS.get(bundle.task)
     answerer = BACKENDS.get(bundle.kind).open(bundle, task, precision=precision, device=device)
-    return Predictor(Path(bundle.path), task, bundle.targets, bundle.record, answerer)
+    predictor = Predictor(Path(bundle.path), task, bundle.targets, bundle.record, answerer)
+    if verify == "golden":
+        from provetune.inference.agreement import require_golden
+
+        require_golden(predictor, bundle.golden, device)
+    return predictor
 
 
 def text_columns(record: Mapping[str, Any]) -> TextColumns:
-    """The text columns and masks that a bundle's record names."""
+    """The text columns that a bundle's record names, and what the problem and the candidate mask in them."""
     named = (record.get("columns") or {}).get("text") or "text"
     names = (named,) if isinstance(named, str) else tuple(named)
     mask = ((record.get("problem") or {}).get("data") or {}).get("mask") or ()
-    return TextColumns(names, tuple(mask))
+    own = ((record.get("candidate") or {}).get("data") or {}).get("mask") or ()
+    return TextColumns(names, tuple(mask), tuple(own))
 
 
 def _check_top_k(top_k: int | None) -> None:

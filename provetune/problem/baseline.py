@@ -11,12 +11,17 @@ BASELINE_METHOD = "tfidf"
 def implied_baseline(candidates: Mapping[str, Any]) -> str | None:
     """Name of the tf-idf candidate that is added to a problem, or None where one is named already.
 
+    One with data of its own (half the rows, say) is no baseline for the others.
+
     Args:
         candidates: by name, each a `Candidate` or the mapping written in the file.
     """
     for candidate in candidates.values():
-        method = candidate.get("method") if isinstance(candidate, Mapping) else getattr(candidate, "method", None)
-        if method == BASELINE_METHOD:
+        method, data = (
+            candidate.get(key) if isinstance(candidate, Mapping) else getattr(candidate, key, None)
+            for key in ("method", "data")
+        )
+        if method == BASELINE_METHOD and data is None:
             return None
     free = (name for name in ("words", BASELINE_METHOD, "baseline") if name not in candidates)
     number = 2

@@ -21,6 +21,8 @@ def describe(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
         metadata: limits that pydantic took off the annotation (`FieldInfo.metadata`).
     """
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if section_of(annotation) is not None:
+        return "a section"
     if origin is Annotated:
         return describe(arguments[0], (*metadata, *_limits(arguments[1:])))
     if origin in (Union, UnionType):
@@ -35,8 +37,6 @@ def describe(annotation: Any, metadata: tuple[Any, ...] = ()) -> str:
         return f"a list{_items(arguments[0])}"
     if origin is dict:
         return f"a section of names, each with {describe(arguments[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "a section"
     if annotation is bool:
         return "true or false"
     if annotation in _NUMBERS:
@@ -59,7 +59,10 @@ def choices(annotation: Any) -> list[str]:
 
 
 def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The model that a type is, or None where it is no section."""
+    """The model that a type is, one that may be left out among them, or None where it is no section."""
+    if get_origin(annotation) in (Union, UnionType):
+        present = [argument for argument in get_args(annotation) if argument is not NoneType]
+        return section_of(present[0]) if len(present) == 1 else None
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     return None

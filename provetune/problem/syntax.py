@@ -10,7 +10,16 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 AUTO: Final = "auto"
 NAME = re.compile(r"[^\W\d]\w*\Z")
@@ -87,6 +96,26 @@ class Data(Section):
     out_of_scope: str | None = Field(None, description="The label that means 'none of these'.")
     encoding: str | None = Field(None, description="Text encoding of the files. Left out: detected and said.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="Cell separator. Left out: detected.")
+    merge: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
+        {},
+        description="Labels read as one in every split, by the name that they get, e.g. refund: [refund, money_back].",
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Data of which no labels are merged are written without the key, as a person writes them."""
+        written: dict[str, Any] = write(self)
+        if not self.merge:
+            written.pop("merge", None)
+        return written
+
+    @field_validator("merge")
+    @classmethod
+    def _each_label_once(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        named = [label for labels in value.values() for label in labels]
+        if twice := sorted({label for label in named if named.count(label) > 1}):
+            raise ValueError(f"must name each label once. Got '{twice[0]}' more often.")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -99,6 +128,37 @@ class Data(Section):
                     f"must be a text encoding such as utf-8, utf-16 or gb18030. Got '{value}' instead."
                 ) from None
         return value
+
+
+class CandidateData(Section):
+    """What one candidate learns from and sees, where that is not the problem's data as they are."""
+
+    share: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Share of the training rows that it learns from, drawn anew for each seed, label by label; "
+        "validation and test rows stay whole.",
+    )
+    deduplicate: bool = Field(
+        False, description="Leave out training rows that repeat another's text (case and spaces aside) and label."
+    )
+    mask: list[MaskKind] = Field(
+        [], description="Kinds of personal data replaced in every text that it sees, besides those of data.mask."
+    )
+    corrections: str | dict[str, str | None] | None = Field(
+        None,
+        description="File with the columns row_id and corrected: training rows that get another label, or, where the cell "
+        "is empty, are left out; see `provetune next`.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without corrections the key is left out, as a person leaves it out."""
+        written: dict[str, Any] = write(self)
+        if self.corrections is None:
+            written.pop("corrections", None)
+        return written
 
 
 class Candidate(Section):
@@ -143,6 +203,17 @@ class Candidate(Section):
     speedups: bool = Field(
         True, description="Use the faster optimiser and dropout; false takes the plain ones, slower but textbook."
     )
+    data: CandidateData | None = Field(
+        None, description="What it learns from and sees, where that differs from the problem's data."
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A candidate without data of its own is written without the key, as a person writes it."""
+        written: dict[str, Any] = write(self)
+        if self.data is None:
+            written.pop("data", None)
+        return written
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -159,6 +230,17 @@ class StudySection(Section):
 
     seeds: int = Field(5, ge=1, le=100, description="Runs of each candidate; claims need at least three.")
     confidence: float = Field(0.95, gt=0.5, lt=1, description="One-sided confidence of every verdict.")
+    smallest_effect: float = Field(
+        0.01,
+        gt=0,
+        description="Smallest distance from a claim's margin that matters, in units of the metric; what an inconclusive "
+        "claim needs is reckoned for it.",
+    )
+    stop_early: bool = Field(
+        False,
+        description="Judge after 3 and 5 seeds too, at levels that share the study's, and train on only while a claim is "
+        "undecided.",
+    )
     keep: Literal["best", "all"] = Field("best", description="Which bundles stay on the disk.")
     checkpoint_minutes: float = Field(5.0, gt=0, description="Longest time between two checkpoints of a run.")
     checkpoint_steps: Annotated[int, Field(ge=1)] | None = Field(
