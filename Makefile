@@ -8,12 +8,13 @@ PROJECT := examples/support_intents/problem.yaml
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TEST_PROCESSES ?= 2
 
-.PHONY: help run test check lint docs bench reference clean
+.PHONY: help run test check lint postgresql chromium docs bench bench-reliability reference clean
 
 help:
 	@echo "make run    a fresh machine to a trained, tested model: installs, trains the shipped sample, predicts"
 	@echo "make test   formatting, linting, types, room rule, tests with coverage (make check is the same)"
 	@echo "make docs   the documentation as a site in site/"
+	@echo "make bench-reliability  the reliability tests at full size, resumable"
 	@echo "make bench  every benchmark; each cell is kept in benchmarks/results/ and not measured twice on one machine"
 
 run: $(VENV)/.installed
@@ -23,10 +24,40 @@ run: $(VENV)/.installed
 	@echo '$$ provetune predict $(PROJECT) "i was charged twice for the same order"'
 	@$(BIN)/provetune predict $(PROJECT) "i was charged twice for the same order"
 
-test: lint
+test: lint postgresql chromium
 	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --cov --cov-report term:skip-covered --durations 15
 
 check: test
+
+# The ledger's tests start a PostgreSQL server of their own, in a temporary folder, from Debian's package; where its
+# programs are neither there nor can be installed, those tests are skipped and say so.
+postgresql:
+	@command -v pg_ctl > /dev/null || ls /usr/lib/postgresql/*/bin/pg_ctl > /dev/null 2>&1 || { \
+	  install='env DEBIAN_FRONTEND=noninteractive apt-get'; \
+	  if [ "$$(id -u)" != 0 ]; then install="sudo -n $$install"; fi; \
+	  if command -v apt-get > /dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }; then \
+	    echo "Installing PostgreSQL's server for the ledger's tests (once) ..."; \
+	    $$install install -y -qq --no-install-recommends postgresql > /dev/null 2>&1 \
+	      || { $$install update -qq && $$install install -y -qq --no-install-recommends postgresql; } > /dev/null \
+	      || echo "It could not be installed: the tests that need it are skipped."; \
+	  else \
+	    echo "PostgreSQL's server is not here: the tests that need it are skipped (sudo apt-get install postgresql)."; \
+	  fi; }
+
+# The report's page is looked at in a real browser, Debian's; where there is none and none can be installed, those tests
+# are skipped and say so.
+chromium:
+	@command -v chromium > /dev/null || command -v chromium-browser > /dev/null || { \
+	  install='env DEBIAN_FRONTEND=noninteractive apt-get'; \
+	  if [ "$$(id -u)" != 0 ]; then install="sudo -n $$install"; fi; \
+	  if command -v apt-get > /dev/null && { [ "$$(id -u)" = 0 ] || sudo -n true 2> /dev/null; }; then \
+	    echo "Installing Chromium for the tests of the report's page (once) ..."; \
+	    $$install install -y -qq --no-install-recommends chromium > /dev/null 2>&1 \
+	      || { $$install update -qq && $$install install -y -qq --no-install-recommends chromium; } > /dev/null \
+	      || echo "It could not be installed: the tests that need it are skipped."; \
+	  else \
+	    echo "Chromium is not here: the tests that need it are skipped (sudo apt-get install chromium)."; \
+	  fi; }
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .
@@ -49,6 +80,9 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/study_speed.py --head --save head_study.json
 	$(BIN)/python benchmarks/memory.py --save memory.json
 	$(BIN)/python benchmarks/quality.py
+
+bench-reliability: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/reliability_ledger.py --save reliability_ledger.json
 
 clean:
 	rm -rf site build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -93,7 +93,8 @@ class Look:
     Attributes:
         judged: hash of what was judged (claims, candidates, seeds, derivatives); None when nothing was.
         charged: whether this was the first judging of that hash against these rows.
-        number: charged looks at these rows up to and including this one.
+        number: which charged look at these rows this is, counted from 1; of a free one that judges again what
+            was charged before, the number it was charged under; of one that judges nothing, how many were before.
     """
 
     test_hash: str

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select, text, update
 from provetune.core.errors import UsageError
 from provetune.ledger.connection import WRITES, database_errors, open_engine
 from provetune.ledger.entries import Look, StudyEntry, StudyRecord, TrialEntry
+from provetune.ledger.problem_history import claims_before, problem_history
 from provetune.ledger.rows import (
     insert_note,
     insert_study,
@@ -29,7 +30,8 @@ from provetune.ledger.rows import (
     trial_of,
     without_keys,
 )
-from provetune.ledger.tables import ACCEPTANCE, LOOKS, NOTES, STUDIES, TRIALS
+from provetune.ledger.tables import ACCEPTANCE, LOOKS, NOTES, STUDIES, TRIALS, VERDICTS
+from provetune.ledger.verdict_rows import insert_acceptance, insert_verdicts, select_verdicts
 
 
 class Ledger:
@@ -37,14 +39,15 @@ class Ledger:
 
     Args:
         location: a file, or a SQLAlchemy URL (``sqlite:////…``, ``postgresql+psycopg://…``).
+        create: False refuses a ledger that is not there, for work that only reads.
 
     Raises:
         UsageError, EnvironmentFault, CorruptError: see `provetune.ledger.connection.open_engine`.
     """
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, *, create: bool = True) -> None:
         self.url = location if isinstance(location, str) and "://" in location else file_url(Path(location))
-        self._engine = open_engine(self.url)
+        self._engine = open_engine(self.url, create=create)
 
     def __enter__(self) -> Ledger:
         return self
@@ -157,18 +160,17 @@ class Ledger:
         """
         with self._write() as connection:
             self._queue(connection, test_hash)
-            same_rows = LOOKS.c.test_hash == test_hash
-            charged_before = connection.execute(
-                select(func.count()).where(same_rows, LOOKS.c.charged.is_(True))
-            ).scalar_one()
-            same = select(LOOKS.c.key).where(same_rows, LOOKS.c.judged == judged).limit(1)
-            first = judged is not None and connection.execute(same).first() is None
+            charged = select(LOOKS.c.number).where(LOOKS.c.test_hash == test_hash, LOOKS.c.charged.is_(True))
+            before = connection.execute(select(func.count()).select_from(charged.subquery())).scalar_one()
+            known = None if judged is None else connection.execute(charged.where(LOOKS.c.judged == judged)).scalar()
+            first = judged is not None and known is None
             look = Look(
                 test_hash=test_hash,
                 purpose=purpose,
                 judged=judged,
                 charged=first,
-                number=charged_before + int(first),
+                # Judging again, after other looks or not, has the level that was paid for the first time.
+                number=before + int(first) if known is None else known,
                 at=now(),
                 study_key=study_key,
                 details=dict(details or {}),
@@ -182,23 +184,47 @@ class Ledger:
         with self._read() as connection:
             return [look_of(row) for row in connection.execute(query).mappings()]
 
-    # -- acceptance and notes -----------------------------------------------------------------------------
+    # -- verdicts, acceptance and notes -------------------------------------------------------------------
+
+    def record_verdicts(self, study_key: int, judgements: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Record what became of a study's claims at a look; returns these verdicts as they are stored.
+
+        The same claim at the same look with as many seeds is stored once: what was recorded first stays.
+
+        Args:
+            judgements: in the claims' order, mappings with ``claim``, ``verdict``, ``look`` and, where known,
+                ``effect``, ``interval``, ``p``, ``p_holm``, ``alpha``; the whole mapping is kept as ``details``.
+
+        Raises:
+            UsageError: a verdict is none of supported, refuted and inconclusive, or has no look.
+        """
+        with self._write() as connection:
+            self._queue(connection, f"verdicts of {study_key}")
+            return insert_verdicts(connection, study_key, judgements)
+
+    def verdicts(self, study_key: int) -> list[dict[str, Any]]:
+        """Every recorded verdict of a study, oldest first: ``number``, ``claim``, ``verdict``, …, ``details``."""
+        with self._read() as connection:
+            return select_verdicts(connection, study_key)
+
+    def claims_before(self, test_hash: str) -> set[str]:
+        """Claims, as written, that were registered before the first charged look at these rows.
+
+        Any other claim was added after somebody had seen how candidates do on them.
+        """
+        with self._read() as connection:
+            return claims_before(connection, test_hash)
 
     def record_acceptance(self, study_key: int, bundle: str, judgements: Sequence[Mapping[str, Any]]) -> None:
-        """Record how a bundle stands to each level of ``accept``.
+        """Record how a bundle stands to each level of ``accept``. Saying the same again adds nothing.
 
         Args:
             judgements: mappings with ``metric``, ``required``, ``value``, ``bound`` and ``met``.
         """
-        names = ("metric", "required", "value", "bound", "met")
-        moment = now()
-        rows = [
-            {"study_key": study_key, "bundle": bundle, "at": moment, **{name: each[name] for name in names}}
-            for each in judgements
-        ]
-        if rows:
+        if judgements:
             with self._write() as connection:
-                connection.execute(insert(ACCEPTANCE), rows)
+                self._queue(connection, f"acceptance of {study_key}")
+                insert_acceptance(connection, study_key, bundle, judgements)
 
     def acceptance(self, study_key: int) -> list[dict[str, Any]]:
         """Every recorded judgement of a study's bundles, oldest first."""
@@ -218,13 +244,26 @@ class Ledger:
         with self._read() as connection:
             study = connection.execute(select(STUDIES).where(STUDIES.c.key == study_key)).mappings().one()
             found = [{"at": study["registered_at"], "what": "registered", "attempt": study["attempt"]}]
-            for what, table in (("look", LOOKS), ("acceptance", ACCEPTANCE), ("note", NOTES)):
+            for what, table in (("look", LOOKS), ("verdict", VERDICTS), ("acceptance", ACCEPTANCE), ("note", NOTES)):
                 query = select(table).where(table.c.study_key == study_key).order_by(table.c.key)
                 found += [{"what": what, **without_keys(row)} for row in connection.execute(query).mappings()]
             query = select(TRIALS).where(TRIALS.c.study_key == study_key).order_by(TRIALS.c.candidate, TRIALS.c.k)
             for trial in map(trial_of, connection.execute(query).mappings()):
                 found += trial_moments(trial)
         return sorted(found, key=lambda item: item["at"])
+
+    def problem_history(self, name: str | None = None) -> list[dict[str, Any]]:
+        """What was supposed, looked at and found about a problem, over all of its studies, in time order.
+
+        Args:
+            name: of the problem; None for every problem in the ledger.
+
+        Returns:
+            mappings with ``at``, ``what`` (``hypotheses``, ``look``, ``verdict`` or ``acceptance``), ``study``,
+            ``problem`` and what belongs to each.
+        """
+        with self._read() as connection:
+            return problem_history(connection, name)
 
     # -- transactions -------------------------------------------------------------------------------------
 

@@ -124,6 +124,27 @@ ACCEPTANCE = Table(
     Column("at", String(32), nullable=False),
 )
 
+VERDICTS = Table(
+    "verdicts",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    _study(),
+    Column("number", Integer, nullable=False),
+    Column("claim", Text, nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("effect", Float),
+    Column("low", Float),
+    Column("high", Float),
+    Column("p", Float),
+    Column("p_holm", Float),
+    Column("alpha", Float),
+    Column("look", Integer, nullable=False),
+    Column("seeds", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("details", JSON, nullable=False),
+    UniqueConstraint("study_key", "number", "look", "seeds"),
+)
+
 NOTES = Table(
     "notes",
     METADATA,

@@ -1,109 +1,91 @@
 """Acknowledged writes survive SIGKILL, every acknowledgement follows a sync, and writers do not lose to each other.
 
-`PROVETUNE_KILLS`, `PROVETUNE_WRITES` set the full size (200 kills; 1,000 writes a process).
+A twentieth of what `benchmarks/reliability_ledger.py` does in full, on SQLite and on PostgreSQL.
 """
 
 from __future__ import annotations
 
-import os
-import random
-import re
-import shutil
-import signal
-import sqlite3
+import importlib.util
 import subprocess
 import sys
-import time
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from sqlalchemy import text
 
-from provetune.ledger.records import Ledger
+from provetune.ledger.connection import open_engine
 
-KILLS = int(os.environ.get("PROVETUNE_KILLS", "8"))
-WRITES = int(os.environ.get("PROVETUNE_WRITES", "40"))
-
-WRITER = """
-import sys
-from provetune.ledger.records import Ledger
-ledger = Ledger(sys.argv[1])
-for number in range(int(sys.argv[3])):
-    ledger.note("row", f"{sys.argv[2]}:{number}")
-    sys.stdout.write(f"{number}\\n")
-    sys.stdout.flush()
-"""
+FILE = Path(__file__).parents[2] / "benchmarks" / "reliability_ledger.py"
+KILLS = {"sqlite": 10, "postgresql": 4}
+WRITERS = {"sqlite": 8, "postgresql": 4}
+WRITES = 50
 
 
-def start_writer(path: Path, name: str, writes: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", WRITER, str(path), name, str(writes)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+@pytest.fixture(scope="module")
+def benchmark_module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reliability_ledger", FILE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-def stored(path: Path) -> list[str]:
-    connection = sqlite3.connect(path)
-    try:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        return [row[0] for row in connection.execute("SELECT message FROM notes ORDER BY key")]
-    finally:
-        connection.close()
+def kind(location: str) -> str:
+    return location.partition("+")[0].partition(":")[0]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_no_acknowledged_write_is_lost_to_a_kill(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    Ledger(path).close()
-    draw = random.Random(5)
-    acknowledged: list[str] = []
-    for kill in range(KILLS):
-        writer = start_writer(path, str(kill), 1_000_000)
-        assert writer.stdout is not None
-        seen = [writer.stdout.readline().strip()]
-        time.sleep(draw.uniform(0, 0.2))
-        writer.send_signal(signal.SIGKILL)
-        seen += [line.strip() for line in writer.stdout if line.endswith("\n")]
-        writer.stdout.close()
-        writer.wait()
-        acknowledged += [f"{kill}:{number}" for number in seen]
-    assert len(acknowledged) > KILLS
-    kept = stored(path)
-    assert len(kept) == len(set(kept))
-    assert set(acknowledged) <= set(kept)
-    # At most one write a kill was stored without its acknowledgement being read.
-    assert len(kept) - len(acknowledged) <= KILLS
+def test_no_acknowledged_write_is_lost_to_a_kill(benchmark_module: ModuleType, tmp_path: Path, location: str) -> None:
+    kills = KILLS[kind(location)]
+    found = benchmark_module.kill_writers(tmp_path, location, kills=kills, seed=5)
+    assert found["killed"] == kills
+    assert found["acknowledged"] > 20 * kills
+    assert (found["lost"], found["damaged"]) == (0, 0)
 
 
-def test_eight_writers_and_a_reader_lose_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    # Nobody made the file beforehand: creating and migrating it is part of the race.
-    writers = [start_writer(path, str(number), WRITES) for number in range(8)]
-    with Ledger(path) as ledger:
-        while any(writer.poll() is None for writer in writers):
-            ledger.looks("nothing")
-            time.sleep(0.01)
-    for writer in writers:
-        output, _ = writer.communicate()
-        assert writer.returncode == 0
-        assert output.split() == [str(number) for number in range(WRITES)]
-    kept = stored(path)
-    assert sorted(kept) == sorted(f"{name}:{number}" for name in range(8) for number in range(WRITES))
+@pytest.mark.slow
+def test_a_crowd_and_a_reader_lose_nothing(benchmark_module: ModuleType, tmp_path: Path, location: str) -> None:
+    writers = WRITERS[kind(location)]
+    found = benchmark_module.crowd(tmp_path, location, writers=writers, writes=WRITES)
+    assert found["writes"] == writers * WRITES
+    assert found["readings"] > 0
+    bad = {name: found[name] for name in ("lost", "doubled", "miscounted", "failed", "damaged")}
+    assert bad == dict.fromkeys(bad, 0)
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
-def test_every_acknowledgement_follows_a_sync(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    Ledger(path).close()
-    trace = tmp_path / "trace"
-    command = ["strace", "-f", "-e", "trace=fsync,fdatasync,write", "-o", str(trace)]
-    done = subprocess.run(
-        [*command, sys.executable, "-c", WRITER, str(path), "one", "5"], capture_output=True, text=True, check=False
+def test_a_new_ledger_may_be_made_by_several_at_once(location: str) -> None:
+    making = "import sys; from provetune.ledger.records import Ledger; Ledger(sys.argv[1]).note('made', sys.argv[2])"
+    makers = [subprocess.Popen([sys.executable, "-c", making, location, str(number)]) for number in range(4)]
+    assert [maker.wait() for maker in makers] == [0] * 4
+    engine = open_engine(location)
+    with engine.connect() as connection:
+        told = connection.execute(text("SELECT message FROM notes")).scalars().all()
+    engine.dispose()
+    assert sorted(told) == ["0", "1", "2", "3"]
+
+
+def test_every_acknowledgement_follows_a_sync(benchmark_module: ModuleType, tmp_path: Path, location: str) -> None:
+    found = benchmark_module.trace_syncs(tmp_path, location, writes=30)
+    assert found == {"by": found["by"], "writes": 30, "unsynced": 0}
+    if kind(location) == "sqlite" and benchmark_module.may_trace():
+        assert found["by"] == "strace"
+
+
+def test_the_sync_count_notices_a_ledger_that_does_not_wait(
+    benchmark_module: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not benchmark_module.may_trace():
+        pytest.skip("needs strace")
+    careless = benchmark_module.WRITER.replace(
+        "ledger = Ledger(place)",
+        "import provetune.ledger.connection as c\n"
+        "from sqlalchemy import event\n"
+        "ledger = Ledger(place)\n"
+        "event.listen(ledger._engine, 'checkout', lambda raw, *_: raw.execute('PRAGMA synchronous=OFF'))",
     )
-    if done.returncode != 0 and "ptrace" in done.stderr:
-        pytest.skip("tracing is not allowed here")
-    assert done.returncode == 0, done.stderr
-    calls = re.findall(r"^\d+\s+(fsync|fdatasync|write)\((\d+)", trace.read_text(), flags=re.MULTILINE)
-    acknowledgements = [number for number, call in enumerate(calls) if call == ("write", "1")]
-    assert len(acknowledgements) == 5
-    before = 0
-    for place in acknowledgements:
-        assert any(name != "write" for name, _ in calls[before:place])
-        before = place
+    monkeypatch.setattr(benchmark_module, "WRITER", careless)
+    found = benchmark_module.trace_syncs(tmp_path, f"sqlite:///{tmp_path / 'ledger.sqlite'}", writes=9)
+    assert found["unsynced"] > 6

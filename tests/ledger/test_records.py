@@ -2,59 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import uuid
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
+from frozen_study import entry
 
 from provetune.core.errors import CorruptError, EnvironmentFault, UsageError
-from provetune.ledger.entries import PlannedRun, SplitEntry, StudyEntry
+from provetune.ledger.entries import PlannedRun
 from provetune.ledger.records import Ledger
-
-
-def entry(**changes: Any) -> StudyEntry:
-    base = StudyEntry(
-        study_id="intents-0a1b2c3d",
-        workspace="w1",
-        name="intents",
-        task="classification",
-        metric="accuracy",
-        confidence=0.95,
-        problem={"name": "intents", "label": "größer"},
-        splits={"train": SplitEntry(80, "a" * 64), "test": SplitEntry(20, "b" * 64)},
-        claims=("full > words", "lora >= full - 0.01"),
-        runs=(PlannedRun("words", 0, 2**62 + 1), PlannedRun("full", 0, 7), PlannedRun("full", 1, 8)),
-        data_hash="d" * 64,
-        test_hash="b" * 64,
-        code_hash="c" * 64,
-        code_version="0.1.0",
-        packages={"torch": "2.9"},
-        machine={"threads_per_trial": 1, "precision": {"full": "fp32"}},
-    )
-    return replace(base, **changes)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(tmp_path: Path, request: pytest.FixtureRequest) -> Any:
-    """An empty ledger; PostgreSQL's where ``PROVETUNE_TEST_POSTGRESQL`` has a URL, in a schema of its own."""
-    location: str | Path = tmp_path / "ledger.sqlite"
-    if request.param == "postgresql":
-        server = os.environ.get("PROVETUNE_TEST_POSTGRESQL")
-        if server is None:
-            pytest.skip("PROVETUNE_TEST_POSTGRESQL names no server")
-        schema = f"test_{uuid.uuid4().hex}"
-        engine = create_engine(server)
-        with engine.begin() as connection:
-            connection.execute(text(f"CREATE SCHEMA {schema}"))
-        engine.dispose()
-        location = f"{server}?options=-csearch_path%3D{schema}"
-    with Ledger(location) as opened:
-        yield opened
 
 
 def test_a_registered_study_comes_back_whole_and_runs_are_ordered(ledger: Ledger) -> None:
