@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SHOWN = ("accuracy", "macro_f1", "log_loss", "ece", "in_scope_accuracy", "out_of_scope_recall")
+VERDICT_STYLES = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 _ANSWERS = {True: "[green]met[/]", False: "[red]not met[/]", None: "[yellow]undecided[/]"}
 
 
@@ -63,11 +64,42 @@ def accept_lines(accept: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def claim_lines(claims: Sequence[Any]) -> list[str]:
-    """One line a claim: its text, and its verdict where it has one."""
+    """For each claim its text and its verdict with the figures, then its remarks on lines of their own, each once."""
     lines = []
+    said: set[str] = set()
     for claim in claims:
         if not isinstance(claim, Mapping):
             lines.append(str(claim))
             continue
-        lines.append(f"{claim.get('claim', claim.get('text'))}: {claim.get('verdict') or 'recorded'}")
+        verdict = claim.get("verdict")
+        parts = [f"{claim.get('claim')}: {verdict or 'not judged yet'}{_claim_figures(claim)}"]
+        if verdict is not None and claim.get("interval", [None])[0] is None:
+            parts.append(claim.get("words", ""))
+        parts += [note for note in claim.get("notes", ()) if note not in said]
+        said.update(claim.get("notes", ()))
+        lines.append("\n    ".join(parts))
     return lines
+
+
+def corrected_p(claim: Mapping[str, Any]) -> float | None:
+    """The corrected p-value of what was found: of the mirrored claim where this one was refuted."""
+    return claim.get("p_refuted_holm" if claim.get("verdict") == "refuted" else "p_holm")
+
+
+def show_p(p: float) -> str:
+    """A p-value as it is read."""
+    return "under 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def _claim_figures(claim: Mapping[str, Any]) -> str:
+    """Effect, interval and corrected p; nothing of what could not be judged."""
+    parts = []
+    if claim.get("effect") is not None:
+        compared = claim.get("right") is not None
+        parts.append(f"difference {claim['effect']:+.4g}" if compared else f"value {claim['effect']:.4g}")
+    low, high = claim.get("interval") or (None, None)
+    if low is not None and high is not None:
+        parts.append(f"interval {low:.4g} to {high:.4g}")
+    if (p := corrected_p(claim)) is not None:
+        parts.append(f"corrected p {show_p(p)}")
+    return f" ({'; '.join(parts)})" if parts else ""

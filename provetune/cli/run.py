@@ -31,7 +31,9 @@ def command(
     allow_machine_change: Annotated[
         bool, typer.Option("--allow-machine-change", help="Go on although this machine computes other bits.")
     ] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 unless every level of accept is met.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 when a claim is refuted or a level of accept is not met.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No live table.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -43,6 +45,7 @@ def command(
         raise UsageError("--resume and --fresh exclude each other.", hint="Give one of them, or neither.")
     with logs_on_stderr(json):
         from provetune.study.run import run
+        from provetune.study.verdict import refuted
 
         with _progress(quiet) as listener:
             study = run(
@@ -60,7 +63,7 @@ def command(
         print_json(study.document)
     else:
         show(study.document, problem)
-    if strict and not all(level["met"] for level in study.accept):
+    if strict and (refuted(study.claims) or not all(level["met"] for level in study.accept)):
         raise typer.Exit(1)
 
 
@@ -75,7 +78,7 @@ def show(document: dict[str, Any], problem: Path) -> None:
     """Print what a finished study found: scores, acceptance, claims, and what to do next."""
     from rich.markup import escape
 
-    from provetune.cli._scores import accept_lines, claim_lines, score_table
+    from provetune.cli._scores import VERDICT_STYLES, accept_lines, claim_lines, score_table
 
     screen = console()
     screen.print()
@@ -86,8 +89,8 @@ def show(document: dict[str, Any], problem: Path) -> None:
     screen.print(f"Best on validation: [bold]{escape(best['candidate'])}[/]")
     for line in accept_lines(document.get("accept", [])):
         screen.print(f"Acceptance: {line}")
-    for line in claim_lines(document["claims"]):
-        screen.print(f"Claim: {line}", markup=False)
+    for claim, line in zip(document["claims"], claim_lines(document["claims"]), strict=True):
+        screen.print(f"Claim: {line}", markup=False, style=VERDICT_STYLES.get(claim.get("verdict"), ""), soft_wrap=True)
     screen.print()
     screen.print(f"Bundle: {best['bundle']}", markup=False, soft_wrap=True)
     screen.print(f'Next:   provetune predict {problem} "some text"', markup=False, soft_wrap=True)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from provetune.core.protocols import Targets, Task
 
+ESTIMAND = "these weights"
+
 
 def judge_acceptance(
     accept: Mapping[str, str],
@@ -49,7 +51,8 @@ def judge_acceptance(
 
     Returns:
         One mapping a level: ``metric``, ``required``, ``value``, ``bound`` (the one that has to reach the
-        level), ``met`` (True, False, None) and ``notes``. What could not be measured has None and says why.
+        level), ``met`` (True, False, None), ``notes`` and ``estimand``, which is "these weights": the luck of training
+        is not in it. What could not be measured has None and says why.
     """
     rows = judged_rows(outcomes, targets, groups) if outcomes.num_rows else None
     labelled = outcomes.column("label").is_valid()
@@ -106,6 +109,7 @@ def _judge(key: str, level: Level, bound: RowsBound) -> dict[str, Any]:
         "bound": _finite(reaching),
         "met": judge_level(bound, level.comparator, level.value),
         "notes": list(bound.notes),
+        "estimand": ESTIMAND,
     }
 
 
@@ -115,4 +119,5 @@ def _finite(number: float) -> float | None:
 
 
 def _unknown(key: str, level: Level, why: str) -> dict[str, Any]:
-    return {"metric": key, "required": str(level), "value": None, "bound": None, "met": None, "notes": [why]}
+    nothing = {"value": None, "bound": None, "met": None}
+    return {"metric": key, "required": str(level), **nothing, "notes": [why], "estimand": ESTIMAND}

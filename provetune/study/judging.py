@@ -1,4 +1,8 @@
-"""The end of a study: choose by validation, open the sealed test once, judge, and write down what was found."""
+"""The end of a study: choose by validation, open the sealed test once, judge, and write down what was found.
+
+With `study.stop_early` the test is opened in stages that count as one look (`provetune.study.interim`); the best bundle
+is chosen before the first of them.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +18,17 @@ from provetune.data.drawing import group_keys
 from provetune.ledger.entries import StudyRecord
 from provetune.ledger.records import Ledger
 from provetune.problem.scopes import parse_accept_key
+from provetune.study import paired_latency
 from provetune.study.acceptance import judge_acceptance
 from provetune.study.document import FORMAT, spread, write_document
 from provetune.study.engines import Job, Listener, Pool
+from provetune.study.failed_runs import FailedCheck
+from provetune.study.interim import Decisions, Stage
 from provetune.study.repeated import is_deterministic
-from provetune.study.sealed_test import LATENCY, Seal, judged_hash, read_test_rows
-from provetune.study.selection import Best, choose_best
+from provetune.study.sealed_test import LATENCY, PIECE_ROWS, Seal, join_pieces, judged_hash, read_test_rows
+from provetune.study.selection import Best, choose_best, median_run
 from provetune.study.splits_store import split_summary
+from provetune.study.study_claims import StudyClaims, say_wear
 from provetune.study.trial import BUNDLE, TEST
 from provetune.study.trial_book import TrialBook, raise_if_expected
 
@@ -43,34 +51,67 @@ class Judging:
         record: StudyRecord,
         book: TrialBook,
         listener: Listener,
+        check: FailedCheck,
     ) -> None:
         self.resolved, self.folder, self.ledger = resolved, folder, ledger
         self.record, self.book, self.listener = record, book, listener
         self.problem, self.task = resolved.problem, resolved.task
-        self.runs = {name: book.finished(name) for name in self.problem.candidates}
-        self.seal = Seal(ledger.url, record.key, judged_hash(self._facts()))
+        self.seal = Seal(ledger.url, record.key, judged_hash(resolved.judged_facts()))
+        self.claims = StudyClaims(resolved, folder, book, check)
+        self.decisions = Decisions(len(self.claims.claims))
+        self.test_hash = split_summary(folder)["test"]["hash"]
+        self.best: Best | None = None
+        self._columns: pa.Table | None = None
+
+    @property
+    def runs(self) -> dict[str, list[TrialRecord]]:
+        """Runs that have ended well, by candidate."""
+        return {name: self.book.finished(name) for name in self.problem.candidates}
+
+    def open(self, pool: Pool, stage: Stage) -> None:
+        """Open the test for the runs of a stage, and judge the claims by them."""
+        runs = {name: [run for run in runs if run.k < stage.seeds] for name, runs in self.runs.items()}
+        if self.best is None:
+            # Before any test row is seen: what is chosen here, and from which runs, no test outcome can move.
+            self.best = choose_best(runs, self.task.metrics[0], self._costs())
+        self._predict_test_rows(pool, runs)
+        if not self.claims.claims:
+            return
+        judged = self.claims.judge(
+            stage,
+            self._look(),
+            examples=self._labelled_columns() if self.claims.needs_rows() else None,
+            groups=self._groups(),
+            blocks=self._measure_in_turn(pool, runs),
+            before=self.ledger.claims_before(self.test_hash),
+        )
+        self.ledger.record_verdicts(self.record.key, self.decisions.take(judged))
+
+    def wear(self) -> str | None:
+        """What to know before training where the test rows have been looked at too often already."""
+        charged = {look.judged: look.number for look in self.ledger.looks(self.test_hash) if look.charged}
+        look = charged.get(self.seal.judged, len(charged) + 1)
+        return say_wear(look - 1, look, split_summary(self.folder)["test"]["rows"], self.claims.alpha)
+
+    def wanted(self, stage: Stage) -> set[str]:
+        """Candidates that a stage has to train: all at the first, later those of claims that are still open."""
+        if stage.before == 0:
+            return set(self.problem.candidates)
+        passed = Stage(stage.before)
+        for number in self.claims.out_of_reach(self.decisions.open(), passed):
+            self.decisions.give_up(number)
+        names = {name for number in self.decisions.open() for name in self.claims.claims[number].candidates}
+        return {name for name in names if not is_deterministic(self.problem.candidates[name])}
 
     def conclude(self, pool: Pool) -> dict[str, Any]:
-        """Judge what was trained and write the study's document."""
-        best = choose_best(self.runs, self.task.metrics[0], self._costs())
-        self._predict_test_rows(pool)
+        """Judge the best bundle and write the study's document."""
+        best = self._chosen()
         accept = self._accept(pool, best)
         self._update_bundle(best, accept)
         self._drop_bundles(best)
         document = self._document(best, accept)
         write_document(self.folder, document)
         return document
-
-    def _facts(self) -> dict[str, Any]:
-        """What a look is a look at: the same facts judged again are no new look."""
-        summary = split_summary(self.folder)
-        return {
-            "claims": list(self.problem.claims),
-            "accept": dict(self.problem.accept),
-            "candidates": {name: each.model_dump(mode="json") for name, each in self.problem.candidates.items()},
-            "seeds": {name: [run.seed for run in runs] for name, runs in self.runs.items()},
-            "rows": {name: summary[name]["hash"] for name in ("train", "validation")},
-        }
 
     def _costs(self) -> dict[str, tuple[float, ...]]:
         """What a candidate costs, in order: how it learns, its backbone's size, its place in the file."""
@@ -84,13 +125,19 @@ class Judging:
             found[name] = (_LEARNING_COST[METHODS.get(candidate.method).learns_from], size, float(place))
         return found
 
+    def _chosen(self) -> Best:
+        if self.best is None:
+            raise RuntimeError("The test must be opened before a study is concluded.")
+        return self.best
+
     # -- the test rows ------------------------------------------------------------------------------------
 
-    def _predict_test_rows(self, pool: Pool) -> None:
+    def _predict_test_rows(self, pool: Pool, ended: Mapping[str, list[TrialRecord]]) -> None:
         """Every finished run's bundle predicts the test rows, equal ones once; what was predicted before stays."""
-        jobs, repeated = [], []
-        for name, runs in self.runs.items():
-            same = is_deterministic(self.problem.candidates[name].method)
+        jobs: list[Job] = []
+        repeated, cut = [], []
+        for name, runs in ended.items():
+            same = is_deterministic(self.problem.candidates[name])
             for number, run in enumerate(runs):
                 if (self.folder / run.folder / TEST).exists():
                     continue
@@ -99,11 +146,31 @@ class Judging:
                     continue
                 spec = self.book.spec(run.candidate, run.k)
                 body = {"trial": spec.to_json(), "seal": self.seal.to_json()}
-                jobs.append(Job(f"{spec.id}:test", "judge", body, _LEARNING_COST["weights"]))
+                starts = self._test_pieces(name)
+                if not starts:
+                    jobs.append(Job(f"{spec.id}:test", "judge", body, _LEARNING_COST["weights"]))
+                    continue
+                pieces = ((f"{spec.id}:test:{start}", {**body, "start": start}) for start in starts)
+                jobs += [Job(job, "judge", each, _LEARNING_COST["weights"]) for job, each in pieces]
+                cut.append(spec.place)
         self._do(pool, jobs)
+        for place in cut:
+            join_pieces(place, self._test_count())
         for first, run in repeated:
             with atomic_path(self.folder / run.folder / TEST) as temporary:
                 shutil.copyfile(self.folder / first.folder / TEST, temporary)
+
+    def _test_pieces(self, name: str) -> range:
+        """First rows of the pieces that workers share, where a candidate has a single run to judge; else none."""
+        from provetune.models.methods import METHODS
+
+        candidate, rows = self.problem.candidates[name], self._test_count()
+        alone = self.problem.study.seeds == 1 or is_deterministic(candidate)
+        quick = METHODS.get(candidate.method).learns_from == "texts"
+        return range(0, rows, PIECE_ROWS) if alone and not quick and rows > PIECE_ROWS else range(0)
+
+    def _test_count(self) -> int:
+        return int(split_summary(self.folder)["test"]["rows"])
 
     def _do(self, pool: Pool, jobs: list[Job]) -> None:
         for outcome in (pool.run(jobs, self.listener) if jobs else {}).values():
@@ -120,16 +187,50 @@ class Judging:
 
         return read_outcomes(self.folder / run.folder / TEST)
 
+    def _look(self) -> int:
+        """Which charged look at the test rows this study is."""
+        for look in self.ledger.looks(self.test_hash):
+            if look.charged and look.judged == self.seal.judged:
+                return look.number
+        # The outcomes lie here, but were made under another ledger.
+        purpose = "claims judged from stored outcomes"
+        look = self.ledger.record_look(self.test_hash, purpose, study_key=self.record.key, judged=self.seal.judged)
+        return look.number
+
+    def _test_columns(self) -> pa.Table:
+        """The columns of the test rows, for claims and levels about some of them and for groups."""
+        if self._columns is None:
+            self._columns = read_test_rows(self.folder, self.ledger, "columns for claims and acceptance", self.seal)
+        return self._columns
+
+    def _labelled_columns(self) -> pa.Table:
+        rows = self._test_columns()
+        return rows.filter(rows.column("label").is_valid())
+
+    def _groups(self) -> list[Any] | None:
+        group = self._group()
+        return None if group is None else group_keys(self._test_columns(), group).to_pylist()
+
+    def _measure_in_turn(
+        self, pool: Pool, ended: Mapping[str, list[TrialRecord]]
+    ) -> Mapping[str, Mapping[str, list[float]]]:
+        """Blocks of the candidates whose speed is compared, measured in turn; what was measured before stays."""
+        names = [name for name in self.claims.timed() if ended.get(name)]
+        path = self.folder / paired_latency.FILE
+        if names and not path.exists():
+            runs = {name: median_run(ended[name], self.task.metrics[0]) for name in names}
+            trials = {name: self.book.spec(name, run.k).to_json() for name, run in runs.items()}
+            self._do(pool, [Job("latency", paired_latency.JOB, {"trials": trials, "file": str(path)})])
+        blocks: dict[str, dict[str, list[float]]] = read_json(path)["blocks"] if names else {}
+        return blocks
+
     # -- acceptance ---------------------------------------------------------------------------------------
 
     def _accept(self, pool: Pool, best: Best) -> list[dict[str, Any]]:
         if not self.problem.accept:
             return []
         scopes = [parse_accept_key(key) for key in self.problem.accept]
-        group = self._group()
-        rows = None
-        if group is not None or any(scope.conditions for scope in scopes):
-            rows = read_test_rows(self.folder, self.ledger, "columns for acceptance", self.seal)
+        groups = self._groups()
         judged = judge_acceptance(
             self.problem.accept,
             self.task,
@@ -137,8 +238,8 @@ class Judging:
             self._test_outcomes(best.trial),
             confidence=self.problem.study.confidence,
             blocks=self._blocks(pool, best),
-            examples=rows,
-            groups=None if group is None or rows is None else group_keys(rows, group).to_pylist(),
+            examples=self._test_columns() if any(scope.conditions for scope in scopes) else None,
+            groups=groups,
         )
         self.ledger.record_acceptance(self.record.key, f"{best.trial.folder}/{BUNDLE}", judged)
         return judged
@@ -168,7 +269,7 @@ class Judging:
         update_record(
             self.folder / best.trial.folder / BUNDLE,
             acceptance=accept,
-            verdict=self._claims() or None,
+            verdict=self.decisions.final() or None,
             metrics={"validation": dict(best.trial.scores), "test": scores},
         )
 
@@ -178,9 +279,6 @@ class Judging:
         for run in (run for runs in self.runs.values() for run in runs):
             if run != best.trial:
                 shutil.rmtree(self.folder / run.folder / BUNDLE, ignore_errors=True)
-
-    def _claims(self) -> list[dict[str, Any]]:
-        return [{"claim": text, "status": "recorded"} for text in self.problem.claims]
 
     def _document(self, best: Best, accept: list[dict[str, Any]]) -> dict[str, Any]:
         candidates = {}
@@ -192,10 +290,11 @@ class Judging:
                 "validation": spread([run.scores for run in runs]),
                 "bundles": [path for path in bundles if (self.folder / path).exists()],
                 "seconds": round(sum(run.seconds for run in runs), 3),
-                "failed": [{"k": k, "message": message} for k, message in self.book.failures(name).items()],
+                "failed": [{"k": k, "message": why} for k, why in self.claims.sorted_runs(name).failed.items()],
             }
         summary = split_summary(self.folder)
-        looks = self.ledger.looks(summary["test"]["hash"])
+        looks = max((look.number for look in self.ledger.looks(self.test_hash)), default=0)
+        worn = say_wear(looks, self._look(), summary["test"]["rows"], self.claims.alpha)
         return {
             "format_version": FORMAT,
             "study": self.resolved.study_id,
@@ -206,8 +305,10 @@ class Judging:
             "rows": {name: each["rows"] for name, each in summary.items()},
             "candidates": candidates,
             "best": {"candidate": best.candidate, "seed": best.trial.k, "bundle": f"{best.trial.folder}/{BUNDLE}"},
-            "claims": self._claims(),
+            "claims": self.decisions.final(),
             "accept": accept,
-            "looks": max((look.number for look in looks), default=0),
-            "notes": list(self.resolved.notes),
+            "alpha": self.claims.spending(self._look()),
+            "failed_check": self.claims.check.to_json(),
+            "looks": looks,
+            "notes": [*self.resolved.notes, *([] if worn is None else [worn])],
         }

@@ -103,7 +103,7 @@ def run(
     if fresh and resume:
         raise UsageError("fresh and resume exclude each other.", hint="Give one of them, or neither.")
     say: Listener = listener if listener is not None else _silent
-    with interruptible(f"To go on: {_command(problem, overrides, workspace)}"):
+    with interruptible(f"To go on: {_command(problem, overrides, workspace, ledger)}"):
         return _run(Path(problem), overrides, workspace, fresh, resume, say, device, ledger, allow_machine_change)
 
 
@@ -146,8 +146,9 @@ def _run(
 
     listener({"event": "phase", "phase": "resolve", "message": f"Reading {path.name}"})
     file = read_problem(path, overrides=overrides, checks=problem_checks())
-    place = open_workspace(path, workspace, ledger=ledger)
+    # The data first: where it cannot be used, no empty workspace is left behind.
     resolved = resolve(file, device=device)
+    place = open_workspace(path, workspace, ledger=ledger)
     folder = place.study_folder(resolved.study_id)
     if resume and not folder.exists():
         raise UsageError(
@@ -199,13 +200,19 @@ def _put_aside(folder: Path) -> None:
     folder.rename(target)
 
 
-def _command(problem: str | Path, overrides: Sequence[str], workspace: str | Path | None) -> str:
+def _command(
+    problem: str | Path, overrides: Sequence[str], workspace: str | Path | None, ledger: str | None = None
+) -> str:
     """The line that goes on with a study. Without ``--fresh``: that would start anew."""
     words = ["provetune", "run", str(problem)]
     for override in overrides:
         words += ["--set", override]
     if workspace is not None:
         words += ["--workspace", str(workspace)]
+    if ledger is not None:
+        from provetune.ledger.connection import shown_url
+
+        words += ["--ledger", shown_url(ledger)]
     return shlex.join(words)
 
 

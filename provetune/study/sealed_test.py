@@ -8,23 +8,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provetune.core.errors import CorruptError
 from provetune.core.files import write_json
 from provetune.ledger.records import Ledger
 from provetune.study.splits_store import TEST_FILE, load_split, map_table, split_summary
 from provetune.study.trial import BUNDLE, TEST, fix_arithmetic
+from provetune.study.trial_rows import as_seen
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from provetune.inference.predictor import Predictor
     from provetune.study.worker import Work
 
 LATENCY = "latency.json"
+PIECES = "test.pieces"
+PIECE_ROWS = 1024
+"""Rows of one piece. Where a cut falls decides which texts share a batch, so it hangs on no machine."""
 
 
 @dataclass(frozen=True)
@@ -69,24 +77,47 @@ def judge_job(spec: Mapping[str, Any]) -> Work:
     """A worker's job: a trial's bundle predicts the test rows; outcomes go to its ``test.parquet``.
 
     Args:
-        spec: ``trial`` (a `TrialSpec`), ``seal`` (a `Seal`) and ``threads``.
+        spec: ``trial`` (a `TrialSpec`), ``seal`` (a `Seal`) and ``threads``; with ``start`` only the piece of
+            `PIECE_ROWS` rows from there on, for `join_pieces`.
     """
     from provetune.evaluation.outcomes import write_outcomes
-    from provetune.inference.predictor import load
 
     trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
-    target = trial.place / TEST
+    start = spec.get("start")
+    target = trial.place / TEST if start is None else _piece_file(trial.place, start)
     if target.exists():
         return {}
     fix_arithmetic(trial)
     yield {"event": "judging"}
-    predictor = load(trial.place / BUNDLE, device=trial.device)
+    predictor = (_open_checked if start is None else _open_once)(trial.place / BUNDLE, trial.device)
     seal = Seal(**spec["seal"])
     with Ledger(seal.ledger_url) as ledger:
         rows = read_test_rows(Path(trial.study_folder), ledger, f"outcomes of {trial.id}", seal)
+    rows = as_seen(trial, rows if start is None else rows.slice(start, PIECE_ROWS))
     outcomes = predictor.task.outcomes(rows, predictor.probabilities(rows), predictor.targets)
     write_outcomes(target, outcomes)
     return {"rows": rows.num_rows}
+
+
+def join_pieces(place: Path, count: int) -> None:
+    """Put the pieces of a trial's test outcomes together, in the order of the rows.
+
+    Args:
+        place: the trial's folder.
+        count: test rows there are.
+
+    Raises:
+        CorruptError: pieces are missing.
+    """
+    import pyarrow as pa
+
+    from provetune.evaluation.outcomes import read_outcomes, write_outcomes
+
+    pieces = [_piece_file(place, start) for start in range(0, count, PIECE_ROWS)]
+    if missing := next((path for path in pieces if not path.exists()), None):
+        raise CorruptError("A piece of the test outcomes is missing.", where=str(missing), hint="Run it again.")
+    write_outcomes(place / TEST, pa.concat_tables([read_outcomes(path) for path in pieces]))
+    shutil.rmtree(place / PIECES, ignore_errors=True)
 
 
 def latency_job(spec: Mapping[str, Any]) -> Work:
@@ -110,3 +141,20 @@ def _inputs(examples: pa.Table) -> Sequence[Any]:
     if "text_pair" not in examples.column_names:
         return list(texts)
     return list(zip(texts, examples.column("text_pair").to_pylist(), strict=True))
+
+
+def _piece_file(place: Path, start: int) -> Path:
+    return place / PIECES / f"{start}.parquet"
+
+
+def _open_checked(bundle: Path, device: str) -> Predictor:
+    """A bundle that no longer says what it said when it was written must not reach the sealed rows."""
+    from provetune.inference.predictor import load
+
+    return load(bundle, device=device, verify="golden")
+
+
+@lru_cache(maxsize=1)
+def _open_once(bundle: Path, device: str) -> Predictor:
+    """For the pieces of one bundle, which come one after another."""
+    return _open_checked(bundle, device)

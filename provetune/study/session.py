@@ -6,24 +6,28 @@ Every phase can be cut off and done again: it looks at what is on the disk and d
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 from provetune.core.errors import Refused
+from provetune.core.memory import release_memory
 from provetune.ledger.entries import StudyRecord
 from provetune.ledger.records import Ledger
 from provetune.study.engines import ENGINES, Listener, Pool
+from provetune.study.failed_runs import KEY as CHECK
+from provetune.study.failed_runs import FailedCheck, fix_check
+from provetune.study.interim import Stage, plan_stages
 from provetune.study.judging import Judging
 from provetune.study.machine import differences, package_versions
 from provetune.study.parallelism import Plan, plan_workers
+from provetune.study.plan import plan_notes
 from provetune.study.resolved import RESOLVED, ResolvedStudy, save_resolved
+from provetune.study.sealed_test import PIECES
 from provetune.study.splits_store import save_splits
-from provetune.study.trial import CHECKPOINT, read_result
+from provetune.study.trial import CHECKPOINT, TEST, read_result
 from provetune.study.trial_book import TrialBook
-from provetune.study.trial_plan import learns_from, make_jobs, make_specs, weight_bytes
+from provetune.study.trial_plan import learns_from, make_jobs, make_specs, training_bytes
 from provetune.study.workspace import Workspace
-
-_TRAINING_BYTES_PER_WEIGHT_BYTE = 7
-"""fp32 master, two moments, gradient, working copy and best state, over the fp32 file."""
 
 
 class Session:
@@ -54,11 +58,22 @@ class Session:
         record, plan = self._prepare(fresh, allow_machine_change)
         specs = make_specs(self.resolved, self.workspace, plan.threads)
         book = TrialBook(self.ledger, record.key, specs, self.folder, self.listener)
+        check = self._failed_check(record)
+        judging = Judging(self.resolved, self.folder, self.ledger, record, book, self.listener, check)
+        if (worn := judging.wear()) is not None:
+            self._note(worn)
+        for note in plan_notes(self.resolved, self.ledger, self.workspace, plan):
+            self._note(note)
         with self.engine.open(plan.workers, plan.threads, self.folder / "logs") as pool:
-            self._train(pool, book, plan)
-            self._check_failures(book)
-            self._say("judge", "Opening the sealed test")
-            return Judging(self.resolved, self.folder, self.ledger, record, book, self.listener).conclude(pool)
+            for stage in plan_stages(self.problem.study, len(self.problem.claims)):
+                wanted = judging.wanted(stage)
+                if not wanted:
+                    break
+                self._train(pool, book, plan, stage, wanted)
+                self._check_failures(book)
+                self._say("judge", "Opening the sealed test")
+                judging.open(pool, stage)
+            return judging.conclude(pool)
 
     # -- prepare ------------------------------------------------------------------------------------------
 
@@ -66,6 +81,8 @@ class Session:
         """Rows and resolved problem on the disk, everything frozen in the ledger, before the first step."""
         known = None if fresh else self.ledger.find_study(self.resolved.study_id, self.workspace.identity)
         save_splits(self.folder, self.resolved.splits)
+        self.resolved.leave_rows_on_disk(self.folder)
+        release_memory()  # the workers need it; this process only waits for them
         if not (self.folder / RESOLVED).exists():
             save_resolved(self.folder, self.resolved)
         threads = None if known is None else known.entry.machine.get("threads_per_trial")
@@ -74,6 +91,7 @@ class Session:
         plan = self._plan(threads)
         machine = {**self.resolved.machine, "threads_per_trial": plan.threads}
         entry = self.resolved.entry(self.workspace.identity, machine)
+        entry = replace(entry, problem={**entry.problem, CHECK: self._make_check().to_json()})
         record = self.ledger.register_study(entry, fresh=fresh)
         if known is not None:
             self._note_resumed(known)
@@ -117,7 +135,7 @@ class Session:
             max(1, left),
             self.problem.study.parallel,
             threads=threads,
-            trial_bytes=_TRAINING_BYTES_PER_WEIGHT_BYTE * max(map(weight_bytes, self.resolved.backbones.values())),
+            trial_bytes=training_bytes(self.resolved),
             device=self.resolved.device,
             cache=cache_folder(),
             gradient=any(learns_from(each.method) != "texts" for each in self.problem.candidates.values()),
@@ -126,9 +144,15 @@ class Session:
 
     # -- train --------------------------------------------------------------------------------------------
 
-    def _train(self, pool: Pool, book: TrialBook, plan: Plan) -> None:
-        waiting = book.waiting()
-        self._say("train", f"Training {len(waiting)} of {len(book.specs)} trials")
+    def _train(self, pool: Pool, book: TrialBook, plan: Plan, stage: Stage, wanted: set[str]) -> None:
+        new = [spec for spec in book.specs if stage.before <= spec.k < stage.seeds and spec.candidate in wanted]
+        if any((spec.place / name).exists() for spec in new for name in (TEST, PIECES)):
+            # A kill came after the test was opened for these runs. Their number stands: one that failed stays failed.
+            book.keep_failures(new)
+        ids = {spec.id for spec in new}
+        waiting = [spec for spec in book.waiting() if spec.id in ids]
+        known = [spec for spec in book.specs if spec.id in ids or spec.k < stage.before]
+        self._say("train", f"Training {len(waiting)} of {len(known)} trials")
         self.listener(
             {
                 "event": "trials",
@@ -141,12 +165,20 @@ class Session:
                         "k": spec.k,
                         "state": "waiting" if spec in waiting else "stored",
                     }
-                    for spec in book.specs
+                    for spec in known
                 ],
             }
         )
         if waiting:
             pool.run(make_jobs(waiting, self.resolved), book.hear)
+
+    def _make_check(self) -> FailedCheck:
+        return fix_check(self.resolved.task, self.resolved.targets, self.resolved.splits.validation)
+
+    def _failed_check(self, record: StudyRecord) -> FailedCheck:
+        """The check by which runs count as failed, as it was frozen before the first step."""
+        frozen = record.entry.problem.get(CHECK)
+        return self._make_check() if frozen is None else FailedCheck.from_json(frozen)
 
     def _check_failures(self, book: TrialBook) -> None:
         """A candidate without a single finished run ends the study before the seal is broken."""

@@ -175,11 +175,27 @@ def _accept(document: Mapping[str, Any]) -> Table:
 
 
 def _claims(document: Mapping[str, Any]) -> Table:
+    parts = ["effect", "bound", "p", "p_holm", "estimand", "alpha", "look"]
     rows = [
-        [one.get("claim", one.get("text")), one.get("verdict") or one.get("status", "recorded")]
+        [
+            one.get("claim"),
+            one.get("verdict"),
+            *(one.get("interval") or [None, None]),
+            *(one.get(part) for part in parts),
+        ]
         for one in document["claims"]
     ]
-    return ["claim", "verdict"], rows
+    return ["claim", "verdict", "low", "high", *parts], rows
+
+
+def _slices(document: Mapping[str, Any]) -> Table:
+    rows = [
+        [name, division["by"], division["kind"], part["value"], part["rows"], score["mean"]]
+        for division in document["slices"]
+        for part in division["values"]
+        for name, score in part["candidates"].items()
+    ]
+    return ["candidate", "by", "kind", "value", "rows", "mean"], rows
 
 
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
@@ -193,4 +209,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "trials": _trials,
     "accept": _accept,
     "claims": _claims,
+    "slices": _slices,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,17 @@ class TrialBook:
         self._find_stored()
 
     def waiting(self) -> list[TrialSpec]:
-        """Trials that have not ended well."""
-        return [spec for spec in self.specs if spec.id not in self._results]
+        """Trials that are still to be done: those that failed in this session, or are to stay failed, are not."""
+        return [spec for spec in self.specs if spec.id not in self._results and spec.id not in self._failures]
+
+    def keep_failures(self, specs: Iterable[TrialSpec]) -> None:
+        """Let runs that failed in an earlier session stay failed: the test was opened without them."""
+        errors = {
+            (each.candidate, each.k): each.error for each in self._ledger.trials(self._key) if each.status == "failed"
+        }
+        for spec in specs:
+            if spec.id not in self._results and (spec.candidate, spec.k) in errors:
+                self._failures[spec.id] = errors[spec.candidate, spec.k] or "it failed"
 
     def finished(self, candidate: str) -> list[TrialRecord]:
         """Runs of a candidate that ended well, by number."""

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from provetune.core.errors import ProblemFileError, Refused, UsageError
+from provetune.core.errors import ProblemFileError, ProvetuneError, Refused, UsageError
 from provetune.core.files import read_json
 from provetune.core.seeds import run_seed
 from provetune.evaluation.outcomes import read_outcomes
@@ -70,7 +70,9 @@ def test_document_has_the_names_that_programs_rely_on(finished: Finished) -> Non
     for entry in document["candidates"].values():
         assert {"metrics", "bundles", "seconds"} <= set(entry)
         assert len(entry["metrics"]["accuracy"]["seeds"]) == 2
-    assert document["claims"] == [{"claim": text, "status": "recorded"} for text in CLAIMS]
+    assert [(claim["claim"], claim["verdict"]) for claim in document["claims"]] == [
+        (text, "inconclusive") for text in CLAIMS
+    ]
     assert [one["metric"] for one in document["accept"]] == list(ACCEPT)
     assert {"metric", "required", "value", "bound", "met"} <= set(document["accept"][0])
     assert all(one["met"] is True for one in document["accept"])
@@ -310,6 +312,20 @@ def test_wrong_problem_leaves_nothing_behind(tmp_path: Path, write_problem: Writ
     with pytest.raises(ProblemFileError, match="fully"):
         run(problem)
     assert not (tmp_path / ".provetune").exists()
+
+
+@pytest.mark.parametrize("content", ["", "message,intent\n", "text,intent\na,b\n", "message,intent\na,b\nc,b\n"])
+def test_data_that_cannot_be_used_leave_no_workspace_behind(
+    tmp_path: Path, write_problem: WriteProblem, content: str
+) -> None:
+    problem = write_problem(tmp_path)
+    (tmp_path / "messages.csv").write_text(content)
+    with pytest.raises(ProvetuneError):
+        run(problem)
+    assert not (tmp_path / ".provetune").exists()
+    with pytest.raises(ProvetuneError):
+        run(problem, workspace=tmp_path / "elsewhere")
+    assert not (tmp_path / "elsewhere").exists()
 
 
 def test_document_on_the_disk_has_relative_paths(finished: Finished) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 import provetune
-from provetune.core.errors import CorruptError, UsageError
-from provetune.core.files import write_json
+from provetune.core.errors import CorruptError, Refused, UsageError
+from provetune.core.files import read_json, write_json
 from provetune.ledger.records import Ledger
+from provetune.models.bundle.golden import Golden, read_golden, write_golden
+from provetune.models.bundle.manifest import write_manifest
+from provetune.study.run import run
 from provetune.study.sealed_test import Seal, judged_hash, read_test_rows
 from provetune.study.splits_store import TEST_FILE, load_split
 
@@ -62,6 +66,27 @@ def test_the_ordinary_door_refuses(study: Path) -> None:
         load_split(study, "test")
 
 
+def test_a_bundle_that_answers_otherwise_never_sees_the_rows(
+    tmp_path: Path, write_problem: Callable[..., Path]
+) -> None:
+    problem = write_problem(tmp_path, candidates={"words": {"method": "tfidf"}}, study={"seeds": 1, "parallel": 1})
+    study = run(problem)
+    book = Ledger(f"sqlite:///{tmp_path / '.provetune/ledger.sqlite'}")
+    test_hash = read_json(study.folder / "splits/splits.json")["test"]["hash"]
+    looks = book.looks(test_hash)
+    # As if the study had been cut off before the judging, and the bundle answered otherwise since then.
+    (study.folder / "study.json").unlink()
+    (study.folder / "trials/words-0/test.parquet").unlink()
+    kept = read_golden(Path(study.best))
+    turned = tuple(tuple(1.0 - value for value in row) for row in kept.probabilities)
+    write_golden(Path(study.best), Golden(kept.inputs, turned))
+    write_manifest(Path(study.best))
+    with pytest.raises(Refused, match=r"Golden example .* is answered differently"):
+        run(problem)
+    assert book.looks(test_hash) == looks
+    assert not (study.folder / "trials/words-0/test.parquet").exists()
+
+
 def test_judged_hash_depends_on_content_not_on_order() -> None:
     first = judged_hash({"claims": ["a > b"], "seeds": {"a": [1], "b": [2]}})
     assert first == judged_hash({"seeds": {"b": [2], "a": [1]}, "claims": ["a > b"]})
@@ -84,7 +109,8 @@ def test_only_the_judging_asks_for_test_rows() -> None:
     for path in PACKAGE.rglob("*.py"):
         if _names(ast.parse(path.read_text(encoding="utf-8")), "read_test_rows"):
             askers.add(path.relative_to(PACKAGE).as_posix())
-    assert askers == {"study/sealed_test.py", "study/judging.py"}
+    # The report shows slices of the open test: explicitly asked for, written down, under the hash already judged.
+    assert askers == {"study/sealed_test.py", "study/judging.py", "study/report.py"}
 
 
 def _names(tree: ast.AST, name: str) -> bool:

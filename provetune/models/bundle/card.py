@@ -77,12 +77,20 @@ def _acceptance(record: Mapping[str, Any]) -> str:
     if accepted:
         lines += ["", "| required | value | bound | met |", "|---|---|---|---|"]
         lines += [_accept_row(item) for item in accepted]
-    verdict = record.get("verdict")
-    if verdict:
-        lines += ["", f"Verdict: {verdict if isinstance(verdict, str) else json.dumps(verdict, ensure_ascii=False)}"]
+    lines += _verdict(record.get("verdict"))
     if not metrics.get("test") and not accepted:
         lines += ["", "The sealed test has not been opened for this bundle: nothing is proven yet."]
     return "\n".join(lines)
+
+
+def _verdict(verdict: Any) -> list[str]:
+    """The claims of the study that the bundle comes from, each with its sentence."""
+    if not verdict:
+        return []
+    if not isinstance(verdict, Sequence) or isinstance(verdict, str) or not all("words" in each for each in verdict):
+        return ["", f"Verdict: {verdict if isinstance(verdict, str) else json.dumps(verdict, ensure_ascii=False)}"]
+    lines = ["", "Claims of the study (about the procedure, seeds and rows, where nothing else is said):", ""]
+    return lines + [f"- {_cell(each['claim'])}: {_cell(each['words'])}" for each in verdict]
 
 
 def _accept_row(item: Mapping[str, Any]) -> str:
