@@ -1,4 +1,4 @@
-"""`provetune report`: everything a study has to show: per label, confusion, curves, calibration."""
+"""`provetune report`: everything a study has to show, on the screen, as JSON, as tables or as a page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ from typing import Annotated, Any
 import typer
 
 from provetune.cli._output import console, logs_on_stderr, print_json, print_written
+from provetune.core.errors import UsageError
 
 
 def command(
     problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem file, or a study's folder.")],
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="With --html: where the page goes; report-STUDY.html here.")
+    ] = None,
+    html: Annotated[
+        bool, typer.Option("--html", help="Write one self-contained page: offline, on a phone, in print.")
+    ] = False,
+    lang: Annotated[str, typer.Option("--lang", metavar="en|zh", help="Language of the page.")] = "en",
+    open_test: Annotated[
+        bool, typer.Option("--open-test", help="Show what came of the sealed test; stored results, no new look.")
+    ] = False,
     split: Annotated[
-        str | None, typer.Option("--split", help="validation or test; by default the test once it is open.")
+        str | None, typer.Option("--split", help="Whose scores: validation, or test together with --open-test.")
     ] = None,
     candidate: Annotated[
         list[str] | None, typer.Option("--candidate", metavar="NAME", help="Show this one in detail; repeatable.")
@@ -23,32 +34,83 @@ def command(
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Show a study's scores, labels, confusions and curves; validation until the test is open."""
-    from provetune.cli._studies import find_study
-    from provetune.study.report import report_document
-    from provetune.study.tables import export_tables
+    """Show a study's scores, labels, confusions and curves: on validation, or the test with --open-test.
 
+    Verdicts and acceptance came of the sealed test and are shown with --open-test alone.
+    """
+    problem, target = _sort_out(problem, file, html, lang)
     with logs_on_stderr(json):
-        folder, ledger = find_study(problem, study, workspace)
-        if ledger is None:
-            document = report_document(folder, split)
-        else:
-            from provetune.ledger.records import Ledger
-
-            with Ledger(ledger) as book:
-                document = report_document(folder, split, ledger=book)
+        document = _document(problem, split, open_test, study, workspace)
         chosen = _choose(document, candidate)
-        written = export_tables(document, csv) if csv is not None else []
+        page = (target or Path(f"report-{document['study']}.html")) if html else None
+        written = _write(document, page, lang, csv)
     print_written(written)
     if json:
         print_json(document)
-    else:
+    elif not html:
         _show(document, chosen)
+
+
+def _sort_out(problem: Path, file: Path | None, html: bool, lang: str) -> tuple[Path, Path | None]:
+    """The problem and the page's file, in whichever order they were given; refuses what would overwrite a source.
+
+    Raises:
+        UsageError: a file without ``--html``, a page that is not named as one, or a language that it does not speak.
+    """
+    from provetune.core.suggest import advice
+
+    languages = ("en", "zh")
+    if lang not in languages:
+        raise UsageError(f"The page does not speak '{lang}'.", hint=advice(lang, languages))
+    if file is None:
+        return problem, None
+    if not html:
+        raise UsageError(f"'{file}' is one word too many.", hint="With --html it is where the page goes.")
+    if _is_page(problem) and not _is_page(file):
+        problem, file = file, problem
+    if not _is_page(file):
+        raise UsageError(f"A page's name ends in .html. Got '{file}' instead.", hint="Name it report.html.")
+    return problem, file
+
+
+def _is_page(path: Path) -> bool:
+    return path.suffix.lower() in (".html", ".htm")
+
+
+def _document(
+    problem: Path, split: str | None, open_test: bool, study: str | None, workspace: Path | None
+) -> dict[str, Any]:
+    from provetune.cli._studies import find_study
+    from provetune.study.report import report_document
+
+    folder, ledger = find_study(problem, study, workspace)
+    if ledger is None:
+        return report_document(folder, split, open_test=open_test)
+    from provetune.ledger.records import Ledger
+
+    with Ledger(ledger) as book:
+        return report_document(folder, split, open_test=open_test, ledger=book)
+
+
+def _write(document: dict[str, Any], page: Path | None, lang: str, csv: Path | None) -> list[Path]:
+    """Write what was asked for; the document names its page.
+
+    Args:
+        page: where it goes; None where no page is wanted.
+    """
+    from provetune.study.tables import export_tables
+
+    written = export_tables(document, csv) if csv is not None else []
+    if page is not None:
+        from provetune.study.report_html.page import write_page
+
+        written.append(write_page(document, page, lang))
+        document["html"] = str(page)
+    return written
 
 
 def _choose(document: dict[str, Any], named: list[str] | None) -> list[str]:
     """Candidates to show in detail: those named, else the best."""
-    from provetune.core.errors import UsageError
     from provetune.core.suggest import advice
 
     known = [name for name, report in document["candidates"].items() if report["trials"]]
@@ -64,7 +126,7 @@ def _choose(document: dict[str, Any], named: list[str] | None) -> list[str]:
 
 
 def _show(document: dict[str, Any], chosen: list[str]) -> None:
-    from provetune.cli._scores import accept_lines, claim_lines, score_table
+    from provetune.cli._scores import score_table
 
     screen = console()
     rows = ", ".join(f"{split} {count:,}" for split, count in document["rows"].items())
@@ -77,13 +139,27 @@ def _show(document: dict[str, Any], chosen: list[str]) -> None:
     for name in chosen:
         _show_candidate(screen, name, document["candidates"][name], document["metric"])
     screen.print()
-    for line in accept_lines(document["accept"]):
-        screen.print(f"Acceptance: {line}")
-    for line in claim_lines(document["claims"]):
-        screen.print(f"Claim: {line}", markup=False)
+    _show_judgements(screen, document)
     if "looks" in document:
         screen.print(f"Looks at the test rows that count: {document['looks']['charged']}")
     screen.print(f"Again: {document['reproduce']['command']}", style="dim", markup=False, soft_wrap=True)
+
+
+def _show_judgements(screen: Any, document: dict[str, Any]) -> None:
+    from provetune.cli._scores import accept_lines, claim_lines
+
+    if document["shows_test"]:
+        for line in accept_lines(document["accept"]):
+            screen.print(f"Acceptance: {line}")
+        for line in claim_lines(document["claims"]):
+            screen.print(f"Claim: {line}", markup=False)
+        return
+    for level in document["accept"]:
+        screen.print(f"Acceptance: {level['metric']} {level['required']}", markup=False)
+    for claim in document["claims"]:
+        screen.print(f"Claim: {claim['claim']}", markup=False)
+    if document["test_open"]:
+        screen.print("Shown are validation scores; add --open-test for what came of the sealed test.")
 
 
 def _show_candidate(screen: Any, name: str, report: dict[str, Any], metric: str) -> None:

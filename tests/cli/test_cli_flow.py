@@ -94,12 +94,16 @@ def test_strict_makes_the_exit_code_tell_of_acceptance(
 
 
 def test_report_has_every_label_and_exports_tables(ask: Ask, tmp_path: Path) -> None:
-    document = ask("report", "problem.yaml", "--json", "--csv", str(tmp_path / "tables"))
+    document = ask("report", "problem.yaml", "--open-test", "--json", "--csv", str(tmp_path / "tables"))
     assert document["split"] == "test"
     best = document["candidates"][document["best"]["candidate"]]
     assert {line["label"] for line in best["labels"]} == set(WORDS)
     names = {path.name for path in (tmp_path / "tables").iterdir()}
-    assert {"scores.csv", "labels.csv", "confusion.csv"} <= names
+    assert {"scores.csv", "labels.csv", "confusion.csv", "slices.csv"} <= names
+    # Slices of the test needed its rows: that was written down, and not charged again.
+    again = ask("report", "problem.yaml", "--open-test", "--json")
+    assert again["looks"]["charged"] == document["looks"]["charged"] == 1
+    assert len(again["looks"]["all"]) == len(document["looks"]["all"]) + 1
 
 
 def test_report_on_the_screen(ask: Ask) -> None:
@@ -189,6 +193,27 @@ def test_doctor_says_what_is_here(ask: Ask) -> None:
     assert document["versions"]["torch"]
     assert document["sources"] == []
     assert "processor" in ask("doctor", "--offline")
+
+
+def test_doctor_asks_the_golden_examples_again(ask: Ask, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import shutil
+
+    from provetune.models.bundle.golden import Golden, read_golden, write_golden
+    from provetune.models.bundle.manifest import write_manifest
+
+    found = ask("doctor", "problem.yaml", "--offline", "--json")["golden"]
+    assert found["same"] is True
+    assert found["largest"] <= found["tolerance"] == 1e-4
+    shown = ask("doctor", found["bundle"], "--offline")
+    assert f"all {found['examples']} golden examples are answered as they were" in " ".join(shown.split())
+    copy = Path(shutil.copytree(found["bundle"], tmp_path / "other"))
+    kept = read_golden(copy)
+    answers = [list(row) for row in kept.probabilities]
+    answers[0][0] += 0.1
+    write_golden(copy, Golden(kept.inputs, tuple(tuple(row) for row in answers)))
+    write_manifest(copy)
+    assert answer(["doctor", str(copy), "--offline"]) == 1
+    assert "Golden example 1 of" in " ".join(capsys.readouterr().out.split())
 
 
 def test_schema_is_valid_and_knows_methods(ask: Ask) -> None:

@@ -12,6 +12,7 @@ from finished_study import GOLD, make_study
 
 from provetune.core.errors import CorruptError, UsageError
 from provetune.evaluation.calibration import softmax
+from provetune.ledger.records import Ledger
 from provetune.study.curves import MOST_POINTS, learning_curve
 from provetune.study.reliability import undo_temperature
 from provetune.study.report import report_document
@@ -28,7 +29,7 @@ def study(tmp_path: Path) -> Path:
 
 
 def test_scores_are_those_of_the_open_test(study: Path) -> None:
-    report = report_document(study)
+    report = report_document(study, open_test=True)
     assert (report["split"], report["test_open"], report["metric"]) == ("test", True, "accuracy")
     words = report["candidates"]["words"]
     assert words["metrics"]["accuracy"] == {"mean": pytest.approx(0.8125), "seeds": [0.875, 0.75]}
@@ -94,17 +95,43 @@ def test_before_the_test_is_open_there_is_validation_alone(tmp_path: Path) -> No
     study = make_study(tmp_path / "letters-2", {"words": [ONE_WRONG]}, finished=False)
     report = report_document(study)
     assert (report["split"], report["test_open"], report["best"]) == ("validation", False, None)
-    assert report["claims"] == [{"claim": "full > words", "verdict": None}]
+    assert report["claims"] == [{"claim": "full > words", "verdict": None, "validation": None}]
     assert report["candidates"]["full"]["metrics"] == {}
     assert report["candidates"]["full"]["calibration"] is None
-    with pytest.raises(UsageError, match="sealed"):
-        report_document(study, "test")
+    for asked in ({"split": "test"}, {"open_test": True}, {"split": "validation", "open_test": True}):
+        with pytest.raises(UsageError, match="sealed"):
+            report_document(study, **asked)
     with pytest.raises(UsageError, match="no split 'dev'"):
         report_document(study, "dev")
 
 
-def test_validation_can_be_asked_for_later(study: Path) -> None:
-    assert report_document(study, "validation")["split"] == "validation"
+def test_nothing_of_the_test_is_shown_unless_it_is_asked_for(study: Path) -> None:
+    for report in (report_document(study), report_document(study, "validation")):
+        assert (report["split"], report["shows_test"], report["test_open"]) == ("validation", False, True)
+        (claim,) = report["claims"]
+        assert (claim["claim"], claim["verdict"]) == ("full > words", None)
+        assert set(claim) == {"claim", "verdict", "validation"}
+        assert all(level[part] is None for level in report["accept"] for part in ("value", "bound", "met"))
+    with pytest.raises(UsageError, match="--open-test"):
+        report_document(study, "test")
+    judged = report_document(study, "validation", open_test=True)
+    assert (judged["split"], judged["shows_test"]) == ("validation", True)
+    assert judged["accept"][0]["met"] is True
+
+
+def test_validation_says_what_it_can_of_claims(study: Path) -> None:
+    said = report_document(study)["claims"][0]["validation"]
+    # `words` draws no random number: its first run, 7 of 8 right, stands for all; `full` has 8 and 7 right.
+    assert said["effect"] == pytest.approx(0.9375 - 0.875)
+    assert (said["left"]["seeds"], said["right"]["seeds"]) == ([1.0, 0.875], [0.875])
+
+
+def test_slices_of_the_test_are_read_through_the_ledger_alone(study: Path, tmp_path: Path) -> None:
+    assert report_document(study, open_test=True)["slices"] == []
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        # A ledger that never saw the study has no look of it to repeat: nothing is read, nothing is written down.
+        assert report_document(study, open_test=True, ledger=ledger)["slices"] == []
+        assert ledger.looks("e" * 64) == []
 
 
 def test_an_empty_or_broken_folder_is_one_clear_line(tmp_path: Path) -> None:
@@ -125,7 +152,9 @@ def test_how_to_reproduce_names_code_data_and_seeds(study: Path) -> None:
 def test_every_table_is_exported(study: Path, tmp_path: Path) -> None:
     files = export_tables(report_document(study), tmp_path / "csv")
     names = ["scores", "labels", "confusion", "most_confused", "steps", "evaluations", "calibration", "trials"]
-    assert [file.stem for file in files] == [*names, "accept", "claims"]
+    assert [file.stem for file in files] == [*names, "claims"]
+    opened = export_tables(report_document(study, open_test=True), tmp_path / "opened")
+    assert [file.stem for file in opened] == [*names, "accept", "claims"]
     with (tmp_path / "csv" / "confusion.csv").open(encoding="utf-8-sig", newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert {"candidate": "words", "table": "", "gold": "a", "predicted": "b", "count": "3"} in lines

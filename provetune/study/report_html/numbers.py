@@ -1,0 +1,55 @@
+"""Numbers as the page writes them: a true minus, no more decimals than they carry."""
+
+from __future__ import annotations
+
+import math
+
+_DECIMALS = 3
+_LARGE = 100.0
+MISSING = "–"
+
+
+def score(value: float | None) -> str:
+    """``0.912``; large figures (milliseconds, bytes) with three digits or as whole numbers."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    if abs(value) >= _LARGE:
+        return _minus(f"{value:,.0f}")
+    if abs(value) >= 2:
+        return _minus(f"{value:.2f}")
+    return _minus(f"{value:.{_DECIMALS}f}")
+
+
+def signed(value: float | None) -> str:
+    """A difference with its sign: ``+0.031``, ``−0.004``."""
+    text = score(value)
+    return text if value is None or text == MISSING or text.startswith("−") else f"+{text}"
+
+
+def probability(value: float | None) -> str:
+    """A p-value; what is smaller than three decimals show is said to be so."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds with one decimal, from a hundred on without."""
+    if value is None:
+        return MISSING
+    return f"{value:,.0f}" if value >= _LARGE else f"{value:.1f}"
+
+
+def count(value: float) -> str:
+    """A count, or the mean of counts where it is not whole."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+
+
+def level(alpha: float) -> str:
+    """The confidence that an error rate leaves: ``95%``."""
+    return f"{100 * (1 - alpha):.4g}%"
+
+
+def _minus(text: str) -> str:
+    """A minus that is as wide as a plus, and none before zero."""
+    return text.replace("-", "−") if float(text.replace(",", "")) != 0 else text.replace("-", "")

@@ -1,0 +1,81 @@
+"""Both languages say everything, with the same places to fill in; numbers are written as they should be."""
+
+from __future__ import annotations
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from provetune.study.report_html import numbers
+from provetune.study.report_html.page import TEMPLATES
+from provetune.study.report_html.words import WORDS, Words
+
+
+def places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_both_languages_have_every_word_and_the_same_places() -> None:
+    for key, (english, chinese) in WORDS.items():
+        assert english.strip(), key
+        assert chinese.strip(), key
+        assert places(english) == places(chinese), key
+
+
+def test_chinese_is_chinese() -> None:
+    same = {"F1", "Provetune", "{left}"}
+    for key, (_, chinese) in WORDS.items():
+        assert chinese in same or re.search("[\u4e00-\u9fff；]", chinese), key
+
+
+def test_every_word_of_the_page_is_in_the_table_and_used() -> None:
+    folder = Path(TEMPLATES).parent
+    sources = {path: path.read_text(encoding="utf-8") for path in (*folder.glob("*.py"), *TEMPLATES.glob("*.j2"))}
+    asked = {key for text in sources.values() for key in re.findall(r'words\("([^"]+)"', text)}
+    assert asked <= set(WORDS)
+    everything = " ".join(text for path, text in sources.items() if path.name != "words.py")
+    made = ("asked_", "claim_", "bound_", "needs_", "subject_", "metric.", "task.", "estimand.")
+    splits = {"train", "validation", "test"}
+    unused = [key for key in WORDS if f'"{key}"' not in everything and not key.startswith(made)]
+    assert set(unused) <= splits
+
+
+def test_templates_hold_no_words_of_their_own() -> None:
+    allowed = {"Provetune", "provetune"}
+    for path in TEMPLATES.glob("*.j2"):
+        source = path.read_text(encoding="utf-8")
+        markup = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", " ", source, flags=re.DOTALL)
+        text = re.sub(r"<[^>]*>", " ", markup)
+        assert set(re.findall(r"[A-Za-z\u4e00-\u9fff]{2,}", text)) <= allowed, path.name
+
+
+def test_what_the_table_does_not_know_is_shown_as_it_is() -> None:
+    words = Words("zh")
+    assert (words.metric("macro_f1"), words.metric("f7")) == ("宏平均 F1", "f7")
+    assert words.known("task", "ranking") == "ranking"
+
+
+@pytest.mark.parametrize(
+    ("value", "score", "signed"),
+    [
+        (0.9124, "0.912", "+0.912"),
+        (-0.0456, "−0.046", "−0.046"),
+        (-0.0001, "0.000", "+0.000"),
+        (8.123, "8.12", "+8.12"),
+        (12345.6, "12,346", "+12,346"),
+        (None, "–", "–"),
+        (float("nan"), "–", "–"),
+    ],
+)
+def test_scores_and_differences(value: float | None, score: str, signed: str) -> None:
+    assert numbers.score(value) == score
+    assert numbers.signed(value) == signed
+
+
+def test_other_figures() -> None:
+    assert [numbers.probability(p) for p in (0.0004, 0.0012, 1.0, None)] == ["< 0.001", "0.001", "1.000", "–"]
+    assert [numbers.seconds(s) for s in (0.04, 99.94, 1234.5, None)] == ["0.0", "99.9", "1,234", "–"]
+    assert [numbers.count(n) for n in (1000, 47.25, 3.0)] == ["1,000", "47.2", "3"]
+    assert [numbers.level(alpha) for alpha in (0.05, 0.025, 0.0125)] == ["95%", "97.5%", "98.75%"]
