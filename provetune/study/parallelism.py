@@ -85,21 +85,20 @@ def measure_rates(cache: Path | None = None, on_measure: Callable[[], None] = la
 
     Takes a few seconds; measured once for each processor, number of cores and torch version.
     """
-    kept = None if cache is None else Path(cache) / f"parallelism-{_machine_key()}.json"
-    if kept is not None and (rates := _kept_rates(kept)):
+    if cache is not None and (rates := kept_rates(cache)):
         return rates
     on_measure()
     cores = usable_cores()
     rates = {count: _measure(count, max(1, cores // count)) for count in _ways(cores)}
-    if kept is not None:
-        write_json(kept, {"processor": processor_name(), "cores": cores, "rates": rates})
+    if cache is not None:
+        write_json(_rates_file(cache), {"processor": processor_name(), "cores": cores, "rates": rates})
     return rates
 
 
-def _kept_rates(path: Path) -> dict[int, float]:
-    """A measurement made earlier; empty where there is none or it cannot be read."""
+def kept_rates(cache: Path) -> dict[int, float]:
+    """What `measure_rates` measured earlier; empty where there is nothing or it cannot be read."""
     try:
-        return {int(count): float(rate) for count, rate in read_json(path)["rates"].items()}
+        return {int(count): float(rate) for count, rate in read_json(_rates_file(cache))["rates"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -128,6 +127,10 @@ def _memory_room(trial_bytes: int) -> int:
     if limit.exists() and used.exists() and (text := limit.read_text().strip()) != "max":
         free = min(free, int(text) - int(used.read_text()))
     return max(1, int(0.75 * free) // (_RUNTIME_BYTES + trial_bytes))
+
+
+def _rates_file(cache: Path) -> Path:
+    return Path(cache) / f"parallelism-{_machine_key()}.json"
 
 
 def _machine_key() -> str:

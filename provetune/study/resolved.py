@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ from provetune.ledger.entries import PlannedRun, SplitEntry, StudyEntry
 from provetune.problem.reading import dump_resolved
 from provetune.problem.syntax import Problem
 from provetune.study.machine import package_versions
-from provetune.study.splits_store import NAMES
+from provetune.study.splits_store import NAMES, load_split
 from provetune.version import __version__
 
 if TYPE_CHECKING:
@@ -28,15 +28,16 @@ RESOLVED = "resolved.json"
 PROBLEM = "problem.yaml"
 
 
-@dataclass(frozen=True)
+@dataclass
 class ResolvedStudy:
-    """What a study is, before its first step.
+    """What a study is, before its first step. Nothing of it changes but where its rows lie.
 
     Attributes:
         problem: the problem with every `auto` replaced and the baseline among its candidates.
         path: the problem file.
         task: the plug-in.
-        splits: the rows. Its test table is there to be saved by `save_splits`, and for nothing else.
+        splits: the rows, in memory until `leave_rows_on_disk`. Its test table is there to be saved by `save_splits`,
+            and for nothing else.
         targets: label names, from the training rows.
         backbones: the pretrained model of each candidate, None where it needs none.
         settings: the fields that each candidate's method adds.
@@ -72,6 +73,26 @@ class ResolvedStudy:
         """Seed of each run of a candidate."""
         return [run_seed(self.problem.data.split.seed, candidate, k) for k in range(self.problem.study.seeds)]
 
+    def leave_rows_on_disk(self, folder: Path) -> None:
+        """Let go of the rows in memory, once `save_splits` has written them.
+
+        Training and validation rows are from now on read where they lie. Of the test rows their number and the names
+        of their columns stay, all values null; of those set aside nothing.
+
+        Args:
+            folder: the study's.
+        """
+        import pyarrow as pa
+
+        test = self.splits.test
+        self.splits = replace(
+            self.splits,
+            train=load_split(folder, "train"),
+            validation=load_split(folder, "validation"),
+            test=pa.table({name: pa.nulls(test.num_rows) for name in test.column_names}),
+            set_aside=self.splits.set_aside.schema.empty_table(),
+        )
+
     def entry(self, workspace: str, machine: Mapping[str, Any]) -> StudyEntry:
         """The study as the ledger freezes it.
 
@@ -102,6 +123,16 @@ class ResolvedStudy:
             packages=package_versions(),
             machine=dict(machine),
         )
+
+    def judged_facts(self) -> dict[str, Any]:
+        """What a look at the test is a look at: the same facts judged again are no new look."""
+        return {
+            "claims": list(self.problem.claims),
+            "accept": dict(self.problem.accept),
+            "candidates": {name: each.model_dump(mode="json") for name, each in self.problem.candidates.items()},
+            "seeds": {name: self.seeds(name) for name in self.problem.candidates},
+            "rows": {name: self.splits.hashes[name] for name in ("train", "validation")},
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the rows."""

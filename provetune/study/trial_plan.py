@@ -17,6 +17,9 @@ from provetune.study.workspace import Workspace
 # Training comes first, then the baseline's fit, then the features that several trials wait for.
 _GRADIENT_COST, _TEXTS_COST, _PIECE_COST, _FIT_COST, _REPEATED_COST = 1_000.0, 100.0, 50.0, 10.0, 1.0
 
+_TRAINING_BYTES_PER_WEIGHT_BYTE = 7
+"""fp32 master, two moments, gradient, working copy and best state, over the fp32 file."""
+
 
 def make_specs(resolved: ResolvedStudy, workspace: Workspace, threads: int) -> list[TrialSpec]:
     """What each run of each candidate is told, in the order of the problem file."""
@@ -79,9 +82,14 @@ def weight_bytes(backbone: Any) -> int:
     return sum(path.stat().st_size for path in files)
 
 
+def training_bytes(resolved: ResolvedStudy) -> int:
+    """Memory that the largest trial of a study holds beyond the libraries, at most."""
+    return _TRAINING_BYTES_PER_WEIGHT_BYTE * max(map(weight_bytes, resolved.backbones.values()), default=0)
+
+
 def _repeats(spec: TrialSpec) -> bool:
     """Whether a run is the same as its candidate's first one."""
-    return spec.k > 0 and is_deterministic(spec.settings["method"])
+    return spec.k > 0 and is_deterministic(spec.settings)
 
 
 def _piece_jobs(spec: TrialSpec) -> list[Job]:
@@ -101,7 +109,8 @@ def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
     if kind != "weights":
         return _TEXTS_COST if kind == "texts" else _FIT_COST
     size = weight_bytes(resolved.backbones.get(spec.candidate)) / 1e6
-    return _GRADIENT_COST + size * float(spec.settings["epochs"])
+    share = 1.0 if spec.data is None else spec.data.share
+    return _GRADIENT_COST + size * float(spec.settings["epochs"]) * share
 
 
 def _record(resolved: ResolvedStudy, folder: Path) -> dict[str, Any]:
