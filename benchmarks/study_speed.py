@@ -2,6 +2,7 @@
 
     python benchmarks/study_speed.py             # the study whole; the script's one run times ten
     python benchmarks/study_speed.py --quick     # 600 rows, two seeds
+    python benchmarks/study_speed.py --rows 5000 # a third of the rows, for both
     python benchmarks/study_speed.py --head      # ten trials of `head`: in under a minute
 
 The study is `provetune run` from start to the judged test, processes started and texts tokenised included. The
@@ -30,10 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_usual_arguments(parser)
     parser.add_argument("--head", action="store_true", help="the ten-trial study of the frozen encoder")
+    parser.add_argument("--rows", type=int, help="training rows of the study and of the script; all by default")
     arguments = parser.parse_args()
-    cells = Cells(arguments.save, {"quick": arguments.quick, "head": arguments.head}, fresh=arguments.fresh)
-    document = head_study(arguments.quick, cells) if arguments.head else full_study(arguments.quick, cells)
-    show(document, arguments.json, cells)
+    rows = arguments.rows or (600 if arguments.quick else None)
+    settings = {"quick": arguments.quick, "head": arguments.head, "rows": rows}
+    cells = Cells(arguments.save, settings, fresh=arguments.fresh)
+    document = head_study(arguments.quick, rows, cells) if arguments.head else full_study(arguments.quick, rows, cells)
+    show({**document, "rows": rows}, arguments.json, cells)
 
 
 def run_study(candidates: dict[str, Any], seeds: int, rows: int | None) -> tuple[float, dict[str, Any]]:
@@ -67,10 +71,10 @@ def run_study(candidates: dict[str, Any], seeds: int, rows: int | None) -> tuple
         return time.perf_counter() - began, study.document
 
 
-def full_study(quick: bool, cells: Cells) -> dict[str, Any]:
+def full_study(quick: bool, rows: int | None, cells: Cells) -> dict[str, Any]:
     from train_speed import backbone
 
-    seeds, rows = (2, 600) if quick else (5, None)
+    seeds = 2 if quick else 5
     candidates = {"full": {"method": "full", "epochs": 3}, "lora": {"method": "lora", "epochs": 3}}
     say("the study")
     seconds = cells.measure("study", lambda: run_study(candidates, seeds, rows)[0])
@@ -92,9 +96,9 @@ def full_study(quick: bool, cells: Cells) -> dict[str, Any]:
     }
 
 
-def head_study(quick: bool, cells: Cells) -> dict[str, Any]:
+def head_study(quick: bool, rows: int | None, cells: Cells) -> dict[str, Any]:
     candidates = {"head": {"method": "head"}}
-    seconds = cells.measure("study", lambda: run_study(candidates, 4 if quick else 10, 600 if quick else None)[0])
+    seconds = cells.measure("study", lambda: run_study(candidates, 4 if quick else 10, rows)[0])
     return {
         "machine": machine(),
         "unit": "seconds",

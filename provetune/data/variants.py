@@ -1,8 +1,10 @@
 """The rows as one candidate sees them, where it has data of its own: masked, without repetitions, a share of them.
 
 Steps that change texts act on every split and leave ids and labels alone; steps that leave rows out act on the
-training rows alone, as do corrected labels. So every candidate of a study is judged on the same rows. The order is fixed:
-texts are masked first, then labels are corrected and rows left out, then repetitions of what is left of them go, then the
+training rows alone, as do corrected labels. So every candidate of a study is judged on the same rows. The
+order is fixed:
+texts are masked first, then labels are corrected and rows left out, then repetitions of what is left of them
+go, then the
 share is drawn.
 """
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+import sys
+from pathlib import Path
 
 from provetune.core.errors import EnvironmentFault, UsageError
 
 _NAME = re.compile(r"cpu|mps|cuda(:\d+)?")
+# Through these files a Linux program reaches NVIDIA's driver, that of WSL and AMD's.
+_GPU_FILES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
 
 def check_device(wanted: str, *, auto: bool = True) -> None:
@@ -31,8 +35,8 @@ def settle_device(wanted: str) -> str:
         EnvironmentFault: this machine has none of that kind.
     """
     check_device(wanted)
-    if wanted == "cpu":
-        return wanted
+    if wanted == "cpu" or (wanted == "auto" and _surely_without_gpu()):
+        return "cpu"
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -44,3 +48,8 @@ def settle_device(wanted: str) -> str:
             f"This machine has no device '{wanted}'.", hint="Take the CPU, or see `provetune doctor`."
         )
     return wanted
+
+
+def _surely_without_gpu() -> bool:
+    """Whether there is no GPU that torch could reach; told without loading torch, which takes a second."""
+    return sys.platform == "linux" and not any(Path(name).exists() for name in _GPU_FILES)

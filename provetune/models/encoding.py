@@ -105,7 +105,7 @@ def _encode_batch(
 ) -> _Features:
     inputs = texts if pairs is None else list(zip(texts, pairs, strict=True))
     features = _Features()
-    for offset, encoding in enumerate(fast.encode_batch(inputs)):
+    for offset, encoding in enumerate(fast.encode_batch_fast(inputs)):
         ids = encoding.ids
         if len(ids) <= settings.max_length:
             features.add(start + offset, ids, encoding.type_ids if typed else None, 0)

@@ -1,30 +1,27 @@
 """Logistic regression on dense or sparse features: softmax for one label a row, one sigmoid a label for several.
 
 The objective is scikit-learn's, ``C · Σ weightᵢ · lossᵢ + ½ ‖W‖²`` with a free intercept, and so is its minimum (it is
-convex); the way there is quicker: L-BFGS whose first guess of the curvature comes from the features' own second
-moments (Böhning 1992 bounds the softmax Hessian by them), in single precision, over all labels at once, each C
-starting from the last one's solution. Nothing is drawn at random: equal rows give equal weights, up
-to the rounding of another number of threads.
+convex); the way there is quicker: truncated Newton in single precision, over all labels at once, each C starting
+from the last one's solution. Nothing is drawn at random: equal rows give equal weights, up to the rounding of another
+number of threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from provetune.models.lbfgs import minimise
+from provetune.models.log_loss import Features, LogLoss
+from provetune.models.newton import minimise
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
-Features: TypeAlias = Any
-"""A float32 array (N, D) or a scipy CSR matrix of that shape."""
-
-_ROUGH, _FINE = 1e-2, 1e-4
-_DENSE_LIMIT = 2048
+# Of the mean log-loss of a row, in nats. Where rows are few, being exact costs nothing.
+_ROUGH, _FINE, _MANY_ROWS = 3e-2, 1e-3, 10_000
 
 
 @dataclass(frozen=True)
@@ -46,44 +43,49 @@ class Linear:
 
 def fit_logistic(
     features: Features,
-    indicators: Array,
+    labels: Array,
+    count: int,
     *,
     strength: float,
-    several: bool,
     weights: Array | None = None,
     start: Linear | None = None,
-    tolerance: float = 1e-4,
-    most_steps: int = 200,
+    tolerance: float | None = None,
+    most_steps: int = 100,
 ) -> Linear:
     """The minimiser of the regularised log-loss.
 
     Args:
         features: (N, D).
-        indicators: 1 where a row has a label, else 0: (N, C). Rows sum to 1 unless `several`.
-        strength: C, the inverse of the regularisation; larger fits closer.
-        several: a sigmoid a label instead of one softmax.
-        weights: weight of each label (C,): of its rows, or with `several` of its positive entries.
+        labels: label numbers (N,), for one softmax; or indicators (N, C), for one sigmoid a label.
+        count: C, how many labels there are.
+        strength: C of the objective, the inverse of the regularisation; larger fits closer.
+        weights: weight of each label (C,): of its rows, or with indicators of its positive entries.
         start: where to start from.
-        tolerance: stops when a step promises to lower the objective by less than this share of it.
+        tolerance: the Newton step that promises to lower the objective, a mean over the rows in nats, by no more than
+            this is the last one. None: a thousandth, and of fewer than ten thousand rows in proportion less.
         most_steps: stops after so many steps in any case.
 
     Raises:
-        ValueError: shapes do not fit or `strength` is not positive.
+        ValueError: shapes or label numbers do not fit, or `strength` is not positive.
     """
-    indicators = np.asarray(indicators, dtype=np.float32)
-    if indicators.ndim != 2 or len(indicators) != features.shape[0]:
-        raise ValueError(f"indicators must be ({features.shape[0]}, C). Got {indicators.shape} instead.")
+    labels = np.asarray(labels)
+    if labels.shape not in ((features.shape[0],), (features.shape[0], count)):
+        wanted = f"({features.shape[0]},) or ({features.shape[0]}, {count})"
+        raise ValueError(f"labels must be {wanted}. Got {labels.shape} instead.")
+    if labels.ndim == 1 and len(labels) and not (labels.min() >= 0 and labels.max() < count):
+        raise ValueError(f"labels must be from 0 to {count - 1}. Got {labels.min()} to {labels.max()} instead.")
     if not strength > 0:
         raise ValueError(f"strength must be positive. Got {strength!r} instead.")
-    count, width = indicators.shape[1], features.shape[1]
-    importance = _importance(indicators, weights, several)
+    if weights is not None and np.shape(weights) != (count,):
+        raise ValueError(f"weights must be ({count},). Got {np.shape(weights)} instead.")
     # scikit-learn gives two labels one weight vector w; two columns ±w/2 pay half its penalty, so C is halved to match.
-    matched = strength / 2 if count == 2 and not several else strength
-    loss = _Loss(features, indicators, importance, matched, several)
-    first = np.zeros((width + 1, count), dtype=np.float32)
+    matched = strength / 2 if count == 2 and labels.ndim == 1 else strength
+    first = np.zeros((features.shape[1] + 1, count), dtype=np.float32)
     if start is not None:
         first[:-1], first[-1] = start.weight.T, start.bias
-    found = minimise(loss, first, loss.preconditioner(), tolerance, most_steps)
+    if tolerance is None:
+        tolerance = _FINE * min(1.0, features.shape[0] / _MANY_ROWS)
+    found = minimise(LogLoss(features, labels, count, weights, matched), first, tolerance, most_steps)
     return Linear(np.ascontiguousarray(found[:-1].T), found[-1].copy())
 
 
@@ -118,145 +120,66 @@ def choose_strength(
     return best[1], best[2]
 
 
-def to_indicators(labels: Array, count: int) -> Array:
-    """Label numbers (N,) or indicators (N, C) → float32 indicators (N, C)."""
-    labels = np.asarray(labels)
-    if labels.ndim == 2:
-        return labels.astype(np.float32)
-    found = np.zeros((len(labels), count), dtype=np.float32)
-    found[np.arange(len(labels)), labels] = 1
-    return found
+def validation_score(logits: Array, labels: Array) -> tuple[float, ...]:
+    """How well logits answer, larger is better: (accuracy, minus log-loss), or of indicators minus log-loss alone.
 
-
-def validation_score(logits: Array, indicators: Array, *, several: bool) -> tuple[float, ...]:
-    """How well logits answer, larger is better: (accuracy, minus log-loss), or with `several` minus log-loss alone.
-
-    Among many labels a row nearly every entry is a 0, so that the share of right entries tells little.
+    Among many labels a row nearly every entry is a 0, so that the share of right entries tells little. A label number
+    of -1, which the training rows do not have, is never right, and has no log-loss.
     """
     logits = logits.astype(np.float64)
-    if several:
-        return (-float((np.logaddexp(0, logits) - indicators * logits).mean()),)
-    right = logits.argmax(axis=1) == indicators.argmax(axis=1)
+    if labels.ndim == 2:
+        return (-float((np.logaddexp(0, logits) - labels * logits).mean()),)
+    right = logits.argmax(axis=1) == labels
+    known = labels >= 0
+    logits, labels = logits[known], labels[known]
     top = logits.max(axis=1, keepdims=True)
     normaliser = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-    return float(right.mean()), -float((normaliser - (indicators * logits).sum(axis=1)).mean())
+    losses = normaliser - logits[np.arange(len(labels)), labels]
+    return float(right.mean()), -float(losses.mean()) if len(labels) else 0.0
 
 
 def fit_chosen(
     features: Features,
-    indicators: Array,
+    labels: Array,
+    count: int,
     *,
     strength: float | None,
-    several: bool,
     strengths: Sequence[float],
     default: float,
     weights: Array | None = None,
     validation: tuple[Features, Array] | None = None,
+    sample: tuple[Features, Array] | None = None,
 ) -> tuple[float, Linear]:
     """A fit with the given strength, or with the one of `strengths` that does best on the validation rows.
 
     Args:
-        strength: C; None chooses.
+        features: (N, D).
+        labels: label numbers (N,) or indicators (N, C).
+        count: C, how many labels there are.
+        strength: C of the objective; None chooses.
         strengths: what is tried, ascending.
         default: taken where there is nothing to choose by.
-        validation: features and indicators.
+        validation: features and labels.
+        sample: some of the rows and their labels, to choose by; None for all. C is the variance of a prior on the
+            weights, so that what is best for some rows is near enough what is best for all.
 
     Returns:
         The strength and the fitted layer.
     """
 
-    def fit(wanted: float, start: Linear | None, tolerance: float) -> Linear:
-        return fit_logistic(
-            features,
-            indicators,
-            strength=wanted,
-            several=several,
-            weights=weights,
-            start=start,
-            tolerance=tolerance,
-        )
+    def fit(rows: tuple[Features, Array], wanted: float, start: Linear | None, tolerance: float | None) -> Linear:
+        return fit_logistic(*rows, count, strength=wanted, weights=weights, start=start, tolerance=tolerance)
 
     start: Linear | None = None
     if strength is None and validation is not None and validation[0].shape[0]:
         held_out, answers = validation
+        some = (features, labels) if sample is None else sample
         strength, start = choose_strength(
             strengths,
-            lambda wanted, begin: fit(wanted, begin, _ROUGH),
-            lambda layer: validation_score(layer.logits(held_out), answers, several=several),
+            lambda wanted, begin: fit(some, wanted, begin, _ROUGH),
+            lambda layer: validation_score(layer.logits(held_out), np.asarray(answers)),
         )
+        if sample is not None:  # what fits the sample closely may be surely wrong elsewhere: a poor start
+            start = None
     chosen = default if strength is None else strength
-    return chosen, fit(chosen, start, _FINE)
-
-
-class _Loss:
-    """Mean weighted log-loss plus penalty, over parameters (D + 1, C) whose last row is the intercept."""
-
-    def __init__(
-        self, features: Features, indicators: Array, importance: Array, strength: float, several: bool
-    ) -> None:
-        self.features = features
-        self.transposed = features.T if isinstance(features, np.ndarray) else features.T.tocsr()
-        self.indicators = indicators
-        self.importance = importance
-        self.several = several
-        self.total = float(importance.sum() / (importance.shape[1] if several else 1))
-        self.penalty = 1.0 / (strength * self.total)
-
-    def __call__(self, parameters: Array) -> tuple[float, Array]:
-        """The loss, float64, and its gradient (D + 1, C), float32."""
-        weight = parameters[:-1]
-        logits = np.asarray(self.features @ weight) + parameters[-1]
-        losses, residuals = self._sigmoid(logits) if self.several else self._softmax(logits)
-        residuals *= self.importance / np.float32(self.total)
-        gradient = np.empty_like(parameters)
-        gradient[:-1] = self.transposed @ residuals
-        gradient[:-1] += np.float32(self.penalty) * weight
-        gradient[-1] = residuals.sum(axis=0)
-        value = losses / self.total + 0.5 * self.penalty * float(np.vdot(weight, weight))
-        return value, gradient
-
-    def _softmax(self, logits: Array) -> tuple[float, Array]:
-        logits -= logits.max(axis=1, keepdims=True)
-        at_label = (logits * self.indicators).sum(axis=1, dtype=np.float64)
-        np.exp(logits, out=logits)
-        normaliser = logits.sum(axis=1, keepdims=True)
-        losses = (np.log(normaliser[:, 0], dtype=np.float64) - at_label) * self.importance[:, 0]
-        logits /= normaliser
-        logits -= self.indicators
-        return float(losses.sum()), logits
-
-    def _sigmoid(self, logits: Array) -> tuple[float, Array]:
-        losses = (np.logaddexp(0, logits) - self.indicators * logits) * self.importance
-        residuals = 0.5 * (1 + np.tanh(0.5 * logits)) - self.indicators
-        return float(losses.sum(dtype=np.float64)), residuals
-
-    def preconditioner(self) -> Callable[[Array], Array]:
-        """The inverse of the curvature's bound, applied to a gradient (D + 1, C)."""
-        share = 0.25 if self.several else 1.0 / self.indicators.shape[1]
-        rows = self.features.shape[0]
-        width = self.features.shape[1]
-        penalty = np.full(width + 1, self.penalty)
-        penalty[-1] = 1e-6
-        if isinstance(self.features, np.ndarray) and width <= _DENSE_LIMIT:
-            extended = np.hstack([self.features, np.ones((rows, 1), dtype=np.float32)])
-            moments = (extended.T @ extended).astype(np.float64) * (share / rows)
-            inverse = np.linalg.inv(moments + np.diag(penalty)).astype(np.float32)
-            return lambda gradient: inverse @ gradient
-        squares = self.features**2 if isinstance(self.features, np.ndarray) else self.features.multiply(self.features)
-        moments = np.append(np.asarray(squares.sum(axis=0)).ravel(), rows) * (share / rows)
-        scale = (1.0 / (moments + penalty)).astype(np.float32)[:, None]
-        return lambda gradient: scale * gradient
-
-
-def _importance(indicators: Array, weights: Array | None, several: bool) -> Array:
-    """Weight of every row (N, 1), or of every entry (N, C) with `several`."""
-    if weights is None:
-        return np.ones((len(indicators), indicators.shape[1] if several else 1), dtype=np.float32)
-    given = np.asarray(weights, dtype=np.float32)
-    if given.shape != (indicators.shape[1],):
-        raise ValueError(f"weights must be ({indicators.shape[1]},). Got {given.shape} instead.")
-    if several:
-        entries: Array = np.where(indicators > 0, given, np.float32(1))
-        return entries
-    rows: Array = indicators @ given[:, None]
-    return rows
+    return chosen, fit((features, labels), chosen, start, None)

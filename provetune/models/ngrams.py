@@ -1,6 +1,6 @@
 """Texts as weighted counts of words and character n-grams, equal to scikit-learn's `TfidfVectorizer`.
 
-Written here because a bundle must answer within a moment of being opened, and save without pickle: fitting, saving
+Written here because a bundle must answer within a moment of being opened, and save without pickle: counting, saving
 and loading need numpy and scipy only.
 """
 
@@ -12,6 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 Analyser: TypeAlias = Literal["word", "char", "char_wb"]
+Find: TypeAlias = Callable[[str], int | None]
+"""An n-gram to its column, or None where it has none."""
 
 _WORD = re.compile(r"(?u)\b\w+\b")
 _SPACES = re.compile(r"\s\s+")
@@ -40,9 +43,16 @@ class Block:
     shortest: int
     longest: int
 
-    def split(self, text: str) -> list[str]:
-        """The n-grams of a text, in lower case, with repetitions."""
-        return _SPLITTERS[self.analyser](text.lower(), self.shortest, self.longest)
+    def count(self, texts: Iterable[str], find: Find, columns: Mapping[str, int]) -> Any:
+        """How often each n-gram occurs in each text: CSR (N, columns), int32, columns of a row in ascending order.
+
+        Args:
+            find: may add to `columns`, whose length is taken at the end.
+        """
+        if self.analyser == "char_wb":
+            return _count_in_words(texts, self, find, columns)
+        split = _words if self.analyser == "word" else _characters
+        return _count((split(text.lower(), self.shortest, self.longest) for text in texts), find, columns)
 
 
 @dataclass(frozen=True)
@@ -58,35 +68,18 @@ class Vectoriser:
         """The column of each term."""
         return {term: number for number, term in enumerate(self.terms)}
 
+    def count(self, texts: Iterable[str]) -> Any:
+        """How often each term occurs in each text: CSR (N, D), int32."""
+        return self.block.count(texts, self.columns.get, self.columns)
+
     def transform(self, texts: Iterable[str]) -> Any:
-        """Texts → CSR matrix (N, D), float32; rows have length one, or are empty."""
-        counted = _count(texts, self.block, self.columns, self.columns.get)
-        return _weigh(counted, self.idf)
-
-
-def fit_vectoriser(
-    texts: Iterable[str], block: Block, *, least_rows: int = 1, most_terms: int | None = None
-) -> tuple[Vectoriser, Any]:
-    """Learn a block's terms and their weights; returns the fitted block and the texts in it, CSR (N, D).
-
-    Args:
-        least_rows: rows that a term must occur in to be kept.
-        most_terms: keep so many of the most frequent terms; ties go to the earlier in the alphabet.
-    """
-    seen: defaultdict[str, int] = defaultdict()
-    seen.default_factory = seen.__len__
-    counts = _count(texts, block, seen, seen.__getitem__)
-    in_order = sorted(seen)
-    numbers = np.fromiter((seen[term] for term in in_order), dtype=np.int64, count=len(in_order))
-    rows_with = np.bincount(counts.indices, minlength=len(seen))[numbers]
-    kept = np.flatnonzero(rows_with >= least_rows)
-    if most_terms is not None and len(kept) > most_terms:
-        occurrences = np.bincount(counts.indices, weights=counts.data, minlength=len(seen))[numbers]
-        kept = np.sort(kept[np.argsort(-occurrences[kept], kind="stable")[:most_terms]])
-    # One more row than there are, which holds every term: no division by zero (scikit-learn's smooth_idf).
-    idf = (np.log((1 + counts.shape[0]) / (1 + rows_with[kept])) + 1).astype(np.float32)
-    vectoriser = Vectoriser(block, tuple(in_order[number] for number in kept), idf)
-    return vectoriser, _weigh(counts[:, numbers[kept]], idf)
+        """Texts → CSR matrix (N, D), float32: (1 + log count) · idf; rows have length one, or are empty."""
+        counts = self.count(texts)
+        data = (np.log(counts.data) + 1) * self.idf[counts.indices].astype(np.float64)
+        rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))
+        lengths = np.sqrt(np.bincount(rows, weights=data * data, minlength=counts.shape[0]))
+        counts.data = (data / lengths[rows]).astype(np.float32)
+        return counts
 
 
 def stack(vectorisers: Iterable[Vectoriser], texts: Sequence[str]) -> Any:
@@ -96,30 +89,38 @@ def stack(vectorisers: Iterable[Vectoriser], texts: Sequence[str]) -> Any:
     return hstack([vectoriser.transform(texts) for vectoriser in vectorisers], format="csr", dtype=np.float32)
 
 
-def _count(texts: Iterable[str], block: Block, columns: Mapping[str, int], find: Callable[[str], int | None]) -> Any:
-    """How often each n-gram occurs in each text: CSR matrix (N, columns), float64. `find` may add columns."""
+def growing() -> defaultdict[str, int]:
+    """A mapping that gives each new term the next number."""
+    found: defaultdict[str, int] = defaultdict()
+    found.default_factory = found.__len__
+    return found
+
+
+def _count(rows: Iterable[Iterable[str]], find: Find, columns: Mapping[str, int]) -> Any:
     from scipy.sparse import csr_matrix
 
-    indices, counts, bounds = array("q"), array("q"), array("q", [0])
-    for text in texts:
-        found = Counter(map(find, block.split(text)))
+    indices, counts, bounds = array("i"), array("i"), array("q", [0])
+    for terms in rows:
+        found = Counter(map(find, terms))
         found.pop(None, None)
         indices.extend(found.keys())  # type: ignore[arg-type]
         counts.extend(found.values())
         bounds.append(len(indices))
-    where = np.frombuffer(indices, dtype=np.int64) if indices else np.empty(0, dtype=np.int64)
-    values = np.array(counts, dtype=np.float64)
-    return csr_matrix((values, where, np.array(bounds, dtype=np.int64)), shape=(len(bounds) - 1, len(columns)))
+    where, values = (np.array(each, dtype=np.int32) for each in (indices, counts))
+    # The columns are counted now, after `find` has added its own.
+    matrix = csr_matrix((values, where, np.array(bounds, dtype=np.int64)), shape=(len(bounds) - 1, len(columns)))
+    matrix.sort_indices()
+    return matrix
 
 
-def _weigh(counts: Any, idf: Array) -> Any:
-    """Counts → (1 + log count) · idf, rows scaled to length one; float32."""
-    counts.sort_indices()
-    counts.data = (np.log(counts.data) + 1) * idf[counts.indices].astype(np.float64)
-    lengths = np.sqrt(np.asarray(counts.multiply(counts).sum(axis=1)).ravel())
-    lengths[lengths == 0] = 1
-    counts.data /= np.repeat(lengths, np.diff(counts.indptr))
-    return counts.astype(np.float32)
+def _count_in_words(texts: Iterable[str], block: Block, find: Find, columns: Mapping[str, int]) -> Any:
+    """Texts to words, words to n-grams: a product of two counts, so that a word is taken apart only once."""
+    words = growing()
+    in_texts = _count((text.lower().split() for text in texts), words.__getitem__, words)
+    in_words = _count((_inside(word, block.shortest, block.longest) for word in words), find, columns)
+    matrix = in_texts @ in_words
+    matrix.sort_indices()
+    return matrix
 
 
 def _words(text: str, shortest: int, longest: int) -> list[str]:
@@ -131,25 +132,15 @@ def _words(text: str, shortest: int, longest: int) -> list[str]:
 
 
 def _characters(text: str, shortest: int, longest: int) -> list[str]:
-    text = _SPACES.sub(" ", text)
+    return _spans(_SPACES.sub(" ", text), shortest, longest)
+
+
+def _inside(word: str, shortest: int, longest: int) -> list[str]:
+    padded = f" {word} "
+    # A word shorter than the shortest n-gram counts once, whole.
+    return _spans(padded, min(shortest, len(padded)), longest)
+
+
+def _spans(text: str, shortest: int, longest: int) -> list[str]:
     sizes = range(shortest, min(longest, len(text)) + 1)
-    return [text[start : start + size] for size in sizes for start in range(len(text) - size + 1)]
-
-
-def _characters_in_words(text: str, shortest: int, longest: int) -> list[str]:
-    found: list[str] = []
-    for word in text.split():
-        padded = f" {word} "
-        for size in range(shortest, longest + 1):
-            if size >= len(padded):  # a short word counts once, whole
-                found.append(padded)
-                break
-            found += [padded[start : start + size] for start in range(len(padded) - size + 1)]
-    return found
-
-
-_SPLITTERS: dict[str, Callable[[str, int, int], list[str]]] = {
-    "word": _words,
-    "char": _characters,
-    "char_wb": _characters_in_words,
-}
+    return list(chain.from_iterable([text[at : at + size] for at in range(len(text) - size + 1)] for size in sizes))

@@ -143,7 +143,7 @@ def _words(needs: Needs, seeds: int, rows: int, distance: float) -> str:
     if needs.seeds is not None:
         ways.append(f"{needs.seeds} seeds a candidate on these {rows} rows")
     if needs.rows is not None:
-        ways.append(f"{needs.rows} rows with these {seeds} seeds")
+        ways.append(f"{needs.rows} rows" + (f" with these {seeds} seeds" if seeds > 1 else ""))
     if needs.both is not None:
         ways.append(f"{needs.both[0]} seeds with {needs.both[1]} rows")
     if not ways:

@@ -19,6 +19,7 @@ from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.choices import backbone_at, is_unlike
 from provetune.study.lengths import count_tokens, measure_lengths
 from provetune.study.problem_checks import add_baseline, problem_checks
+from provetune.study.quick_tokenizer import quick_tokenizer
 from provetune.study.resolve import check_scopes, language_of
 
 if TYPE_CHECKING:
@@ -96,11 +97,10 @@ def _find_truncated(
 ) -> Iterator[Finding]:
     from provetune.data.places import Rows
     from provetune.data.text_faults import find_truncated
-    from provetune.models.loading import load_tokenizer
 
     if candidate.long_texts == "windows":
         return
-    tokenizer = load_tokenizer(backbone)
+    tokenizer = quick_tokenizer(backbone.path, backbone.source)
     max_length = candidate.max_length
     if max_length == AUTO:
         max_length = measure_lengths(splits.train, tokenizer, backbone.max_positions).choose_max_length()

@@ -11,7 +11,10 @@ from provetune.core.protocols import Method, Targets
 from provetune.models.devices import settle_device
 from provetune.problem.reading import ProblemFile
 from provetune.problem.syntax import AUTO, Candidate, Problem
+from provetune.study.corrections import read_corrections
 from provetune.study.lengths import Lengths, measure_lengths
+from provetune.study.quick_tokenizer import quick_tokenizer
+from provetune.study.variant_notes import learned_rows_of
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -74,6 +77,12 @@ class CandidateChooser:
         method = METHODS.get(candidate.method)
         settings = method.settings.model_validate(candidate.extra)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
+        data = read_corrections(self.file, name, candidate.data, self.targets)
+        if data is not candidate.data:
+            # The rows themselves become part of what the study is: a file that is edited makes another one.
+            candidate = candidate.model_copy(update={"data": data})
+        rows, told = learned_rows_of(name, candidate.data, self.splits.train)
+        self.notes += told
         backbone = None
         if method.learns_from != "texts":
             self._device = self._device or settle_device(self.wanted_device)
@@ -81,9 +90,7 @@ class CandidateChooser:
             chosen |= self._encoding(name, candidate, backbone)
             chosen |= self._precision(name, candidate)
         if method.learns_from == "weights" and backbone is not None:
-            chosen |= training_choices(
-                candidate, method, chosen["max_length"], rows=self.splits.train.num_rows, width=backbone.width
-            )
+            chosen |= training_choices(candidate, method, chosen["max_length"], rows=rows, width=backbone.width)
             self._tell_of_epochs(name, candidate, chosen["epochs"], method)
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **settings.model_dump(), **chosen})
         self.backbones[name] = backbone
@@ -120,10 +127,8 @@ class CandidateChooser:
         return {"backbone": backbone.name, "max_length": max_length, "long_texts": long_texts}
 
     def _lengths_of(self, backbone: Backbone) -> Lengths:
-        from provetune.models.loading import load_tokenizer
-
         if backbone.content_hash not in self._lengths:
-            tokenizer = load_tokenizer(backbone)
+            tokenizer = quick_tokenizer(backbone.path, backbone.source)
             measured = measure_lengths(self.splits.train, tokenizer, backbone.max_positions)
             self._lengths[backbone.content_hash] = measured
         return self._lengths[backbone.content_hash]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,8 +15,8 @@ from provetune.core.seeds import derive
 from provetune.study.frozen_features import features_of
 from provetune.study.learned import Learned
 from provetune.study.repeated import Repetition, first_run
-from provetune.study.splits_store import load_split
 from provetune.study.tracking import tracking
+from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -45,23 +45,26 @@ class _Fit:
     """One trial's method and rows."""
 
     def __init__(self, spec: TrialSpec) -> None:
+        from provetune.data.variants import keep_rows
         from provetune.models.methods import METHODS
         from provetune.tasks import TASKS
 
         self.spec, self.targets = spec, spec.label_names
         self.task: Task = TASKS.get(spec.task)
         self.method = cast(FitMethod, METHODS.get(spec.settings["method"]))
-        self.train = load_split(Path(spec.study_folder), "train")
-        self.validation = load_split(Path(spec.study_folder), "validation")
+        self.train = seen_rows(spec, "train")
+        self.kept = learned_from(spec, self.train)
+        self.rows = keep_rows(self.train, self.kept)
+        self.validation = seen_rows(spec, "validation")
 
     def events(self) -> Iterator[Event]:
         began = time.monotonic()
-        yield Started(1, 0, {"threads": self.spec.threads, "features": self.train.num_rows})
-        inputs, checked = self._inputs(self.train), self._inputs(self.validation)
+        yield Started(1, 0, {"threads": self.spec.threads, "features": self.rows.num_rows})
+        inputs, checked = self._learned_inputs(), self._inputs(self.validation)
         weights = self.spec.label_weights
         self.model = self.method.fit(
             inputs,
-            label_array(self.train, self.targets),
+            label_array(self.rows, self.targets),
             self.targets,
             self.method.settings(**self.spec.method_settings),
             seed=derive(self.spec.seed, "fit"),
@@ -74,7 +77,7 @@ class _Fit:
         scores = self.task.score(self.outcomes, self.targets)
         self.seconds = time.monotonic() - began
         yield Evaluated(1, scores, True)
-        yield Finished(1, 1, scores, self.seconds, self.train.num_rows)
+        yield Finished(1, 1, scores, self.seconds, self.rows.num_rows)
 
     def learned(self) -> Learned:
         """The fitted model as it will be kept."""
@@ -93,8 +96,20 @@ class _Fit:
             write=write,
             seconds=self.seconds,
             temperature=self.temperature,
-            details={"steps": 1, "best_step": 1, "examples": self.train.num_rows},
+            details={
+                "steps": 1,
+                "best_step": 1,
+                "examples": self.rows.num_rows,
+                "training_rows": self.rows.num_rows,
+            },
         )
+
+    def _learned_inputs(self) -> Any:
+        if self.method.learns_from != "features":
+            return joined_texts(self.rows)
+        # Of all rows, so that their pieces serve every share and every draw of one.
+        features = features_of(self.spec, self.train)
+        return features if self.kept is None else features[self.kept]
 
     def _inputs(self, examples: pa.Table) -> Any:
         """What the method learns from: texts (N), or features (N, D)."""
@@ -113,7 +128,7 @@ class _Fit:
         return self.task.fit_temperature(logits, self._outcomes(logits), self.targets)
 
 
-def joined_texts(examples: pa.Table) -> list[str]:
+def joined_texts(examples: pa.Table) -> Sequence[str]:
     """The texts (N), the two of a pair joined as the predictor joins them."""
     from provetune.models.methods.tfidf import join_texts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,18 +72,19 @@ def count_tokens(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | No
         if pairs is not None:
             seconds = [text[:letters] for text in pairs[start : start + BATCH_ROWS]]
             inputs = list(zip(inputs, seconds, strict=True))
-        counts += [len(encoding.ids) for encoding in fast.encode_batch(inputs)]
+        counts += [len(encoding.ids) for encoding in fast.encode_batch_fast(inputs)]
     return np.asarray(counts, dtype=np.int64)
 
 
 def sample_rows(examples: pa.Table, most: int) -> pa.Table:
-    """At most `most` rows that have their texts, spread evenly over the table; the same ones each time."""
+    """Texts of at most `most` rows that have them, spread evenly over the table; the same ones each time."""
     import pyarrow.compute as pc
 
-    present = examples.column("text").is_valid()
-    if "text_pair" in examples.column_names:
-        present = pc.and_(present, examples.column("text_pair").is_valid())
-    rows = examples.filter(present)
+    # The texts alone are copied: the other columns of many rows are large, and nobody looks at them here.
+    columns = [name for name in ("text", "text_pair") if name in examples.column_names]
+    rows = examples.select(columns)
+    if any(rows.column(name).null_count for name in columns):
+        rows = rows.filter(reduce(pc.and_, (rows.column(name).is_valid() for name in columns)))
     if rows.num_rows <= most:
         return rows
     return rows.take(np.linspace(0, rows.num_rows - 1, most).astype(np.int64))

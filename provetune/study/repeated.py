@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,21 +21,35 @@ from provetune.study.trial_spec import TrialSpec
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from provetune.problem.syntax import Candidate
+
 BUNDLE, VALIDATION = "bundle", "validation.parquet"
 
 
-def is_deterministic(method: str) -> bool:
-    """Whether all runs of a method are equal, whatever their seeds."""
+def is_deterministic(candidate: Candidate | Mapping[str, Any]) -> bool:
+    """Whether all runs of a candidate are equal, whatever their seeds.
+
+    They are where its method draws no number and it learns from all rows: which rows a share holds is drawn anew
+    for each seed.
+
+    Args:
+        candidate: as resolved, or its fields as JSON (`TrialSpec.settings`).
+    """
     from provetune.models.methods import METHODS
 
-    return bool(getattr(METHODS.get(method), "deterministic", False))
+    if isinstance(candidate, Mapping):
+        method, written = candidate["method"], candidate.get("data")
+        share = 1.0 if written is None else written.get("share", 1.0)
+    else:
+        method, share = candidate.method, 1.0 if candidate.data is None else candidate.data.share
+    return share == 1 and bool(getattr(METHODS.get(method), "deterministic", False))
 
 
 def first_run(spec: TrialSpec) -> Path | None:
     """Folder of the ended run that this one would only repeat, or None where it has to be trained."""
     from provetune.study.trial import read_result
 
-    if spec.k == 0 or not is_deterministic(spec.settings["method"]):
+    if spec.k == 0 or not is_deterministic(spec.settings):
         return None
     folder = spec.place.with_name(f"{spec.candidate}-0")
     ended = read_result(folder) is not None and (folder / BUNDLE).is_dir()

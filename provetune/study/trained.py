@@ -10,12 +10,13 @@ import numpy as np
 
 from provetune.core.errors import UsageError
 from provetune.core.events import Event, Finished, to_json
+from provetune.core.memory import release_memory
 from provetune.core.protocols import Calibratable, Metric, Task, WeightMethod
 from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
 from provetune.study.learned import Learned
-from provetune.study.splits_store import load_split
 from provetune.study.tracking import tracking
+from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -63,15 +64,19 @@ class _Training:
         self.spec, self.targets = spec, spec.label_names
         self.task: Task = TASKS.get(spec.task)
         self.method = cast(WeightMethod, METHODS.get(spec.settings["method"]))
-        study, cache = Path(spec.study_folder), Path(spec.cache)
+        cache = Path(spec.cache)
         self.tokenizer = load_tokenizer(str(spec.backbone["path"]))
-        self.train_features = encode_split(
-            self.task, load_split(study, "train"), self.tokenizer, spec.encoding, self.targets, cache
-        )
-        self.validation = load_split(study, "validation")
+        train = seen_rows(spec, "train")
+        features = encode_split(self.task, train, self.tokenizer, spec.encoding, self.targets, cache)
+        kept = learned_from(spec, train)
+        # All rows are encoded, so that one file serves every share and every draw of one.
+        self.train_features = features if kept is None else features.keep_rows(kept)
+        self.training_rows = train.num_rows if kept is None else len(kept)
+        self.validation = seen_rows(spec, "validation")
         self.validation_features = encode_split(
             self.task, self.validation, self.tokenizer, spec.encoding, self.targets, cache
         )
+        release_memory()  # of what encoding left, and the trial before this one
         plain = load_model(
             str(spec.backbone["path"]),
             self.task.auto_class,
@@ -126,6 +131,7 @@ class _Training:
                 "best_step": finished.best_step,
                 "examples": finished.examples,
                 "features": len(self.train_features),
+                "training_rows": self.training_rows,
                 "cut_share": float(np.mean(np.asarray(cut) > 0)),
             },
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from provetune.core.errors import UsageError
 from provetune.core.protocols import EncodeSettings, Targets
-from provetune.problem.syntax import AUTO
+from provetune.problem.syntax import AUTO, CandidateData
 
 LEAST_STRIDE_SHARE = 4
 IMBALANCE = 10
@@ -69,6 +69,12 @@ class TrialSpec:
         return Path(self.folder)
 
     @property
+    def data(self) -> CandidateData | None:
+        """What the candidate learns from and sees, where that differs from the problem's data."""
+        written = self.settings.get("data")
+        return None if written is None else CandidateData.model_validate(written)
+
+    @property
     def encoding(self) -> EncodeSettings:
         """How texts become tokens; neighbouring windows share at most a quarter of their length.
 
@@ -84,7 +90,10 @@ class TrialSpec:
 
     @property
     def label_weights(self) -> list[float] | None:
-        """Weight of each label (C,), inversely to its training rows and 1 on average, or None for equal ones."""
+        """Weight of each label (C,), inversely to its training rows and 1 on average, or None for equal ones.
+
+        The rows are those of the whole training split, whatever share of them the candidate learns from.
+        """
         wish = self.settings.get("label_weights", "none")
         counts = self.label_names.counts
         if wish == AUTO:

@@ -6,6 +6,7 @@ makes another file and an unchanged one is found again.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ class FeatureStore:
         for name in table.column_names:
             self._columns[name] = _as_arrays(table.column(name))
         self._count = int(table.num_rows)
+        self._kept: Array | None = None
         values, offsets = self._columns["input_ids"]
         self._lengths = np.diff(offsets) if offsets is not None else np.ones(len(values), dtype=np.int64)
 
@@ -44,19 +46,33 @@ class FeatureStore:
 
     @property
     def lengths(self) -> Array:
-        return self._lengths
+        return self._lengths if self._kept is None else self._lengths[self._kept]
 
     @property
     def rows(self) -> Array:
-        return self._columns["row"][0]
+        """Row of each feature, (F,); of those kept by `keep_rows` the number among the rows before."""
+        return self._numbers("row")
 
     @property
     def cut(self) -> Array:
         """Tokens of each feature that did not fit, (F,)."""
-        return self._columns["cut"][0]
+        return self._numbers("cut")
 
     def take(self, indices: Sequence[int]) -> list[dict[str, Any]]:
+        if self._kept is not None:
+            indices = self._kept[np.asarray(indices, dtype=np.int64)].tolist()
         return [{name: _cell(column, index) for name, column in self._columns.items()} for index in indices]
+
+    def keep_rows(self, rows: Array) -> FeatureStore:
+        """The features of these rows (R,) alone, read from where those of all rows lie."""
+        subset = copy.copy(self)
+        subset._kept = np.flatnonzero(np.isin(self._columns["row"][0], rows))
+        subset._count = len(subset._kept)
+        return subset
+
+    def _numbers(self, name: str) -> Array:
+        numbers = self._columns[name][0]
+        return numbers if self._kept is None else numbers[self._kept]
 
 
 def encode_split(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from provetune.core.errors import EnvironmentFault, UsageError
+from provetune.models import devices
 from provetune.models.devices import check_device, settle_device
 
 
@@ -37,3 +40,15 @@ def test_a_device_that_is_not_here(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settle_device("cuda:0") == "cuda:0"
     with pytest.raises(EnvironmentFault, match="no device 'cuda:1'"):
         settle_device("cuda:1")
+
+
+def test_without_a_gpu_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(devices.sys, "platform", "linux")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: bool(asked.append(True)))
+    monkeypatch.setattr(devices, "_GPU_FILES", (str(tmp_path / "nvidiactl"),))
+    assert settle_device("auto") == "cpu"
+    assert not asked
+    (tmp_path / "nvidiactl").touch()
+    settle_device("auto")
+    assert asked

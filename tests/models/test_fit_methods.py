@@ -91,8 +91,31 @@ def test_the_strength_is_chosen_on_validation() -> None:
     fixed = Tfidf().fit(TEXTS, LABELS, TARGETS, TfidfSettings(C=0.5))
     assert fixed.facts["C"] == 0.5
     chosen = Tfidf().fit(TEXTS, LABELS, TARGETS, TfidfSettings(), validation=(TEXTS, LABELS))
-    assert chosen.facts["C"] in (1.0, 4.0, 16.0, 64.0, 256.0)
+    assert chosen.facts["C"] in (1.0, 4.0, 16.0, 64.0)
     assert (chosen.logits(TEXTS).argmax(axis=1) == LABELS).all()
+
+
+def test_too_many_entries_are_learnt_from_in_evenly_spaced_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = TfidfSettings(words=(1, 1), characters="none", C=4.0, least_rows=1)
+    texts, labels = ["a b", "c d"] * 50, np.array([0, 1] * 50)
+    targets = Targets("single_label", ("ab", "cd"))
+    assert Tfidf().fit(texts, labels, targets, settings).facts["rows"] == 100
+    monkeypatch.setattr("provetune.models.methods.tfidf._MOST_ENTRIES", 80)  # of 200: two rows of five
+    model = Tfidf().fit(texts, labels, targets, settings)
+    assert model.facts["rows"] == 40
+    # Kept are the rows where the whole part of row · 2/5 steps up: 2, 4, 7, 9, … as many of each label.
+    kept = sorted([*range(2, 100, 5), *range(4, 100, 5)])
+    by_hand = Tfidf().fit([texts[row] for row in kept], labels[kept], targets, settings)
+    np.testing.assert_allclose(model.layer.weight, by_hand.layer.weight, rtol=0.02)
+    assert (model.logits(["a", "c"]).argmax(axis=1) == [0, 1]).all()
+
+
+def test_the_strength_is_chosen_by_some_of_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provetune.models.methods.tfidf._ENTRIES_TO_CHOOSE_BY", 150)
+    model = Tfidf().fit(TEXTS * 3, np.tile(LABELS, 3), TARGETS, TfidfSettings(), validation=(TEXTS, LABELS))
+    assert model.facts["rows"] == 36
+    fixed = Tfidf().fit(TEXTS * 3, np.tile(LABELS, 3), TARGETS, TfidfSettings(C=model.facts["C"]))
+    assert np.array_equal(model.layer.weight, fixed.layer.weight)  # the fit to all rows begins at nought
 
 
 def test_seeds_change_nothing(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
-from provetune.models.logistic import Linear, choose_strength, fit_chosen, fit_logistic, to_indicators, validation_score
+from provetune.models.logistic import Linear, choose_strength, fit_chosen, fit_logistic, validation_score
 
 
 def rows(count: int, width: int, labels: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -19,8 +19,8 @@ def rows(count: int, width: int, labels: int, seed: int) -> tuple[np.ndarray, np
     return (centres[answers] + draw.normal(size=(count, width)) * 1.5).astype(np.float32), answers
 
 
-def fit_exactly(features: object, indicators: np.ndarray, **options: object) -> Linear:
-    return fit_logistic(features, indicators, tolerance=1e-8, most_steps=300, **options)  # type: ignore[arg-type]
+def fit_exactly(features: object, labels: np.ndarray, count: int, **options: object) -> Linear:
+    return fit_logistic(features, labels, count, tolerance=1e-8, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("labels", [2, 4])
@@ -28,7 +28,7 @@ def fit_exactly(features: object, indicators: np.ndarray, **options: object) -> 
 def test_softmax_equals_scikit_learn(strength: float, labels: int) -> None:
     features, answers = rows(200, 6, labels, seed=1)
     theirs = LogisticRegression(C=strength, tol=1e-8, max_iter=5000).fit(features.astype(np.float64), answers)
-    ours = fit_exactly(features, to_indicators(answers, labels), strength=strength, several=False)
+    ours = fit_exactly(features, answers, labels, strength=strength)
     np.testing.assert_allclose(
         softmax(ours.logits(features), axis=1), theirs.predict_proba(features.astype(np.float64)), atol=3e-3
     )
@@ -39,9 +39,8 @@ def test_sparse_and_dense_agree() -> None:
 
     features, answers = rows(150, 8, 3, seed=2)
     features[features < 0.5] = 0
-    indicators = to_indicators(answers, 3)
-    dense = fit_exactly(features, indicators, strength=2.0, several=False)
-    sparse = fit_exactly(csr_matrix(features), indicators, strength=2.0, several=False)
+    dense = fit_exactly(features, answers, 3, strength=2.0)
+    sparse = fit_exactly(csr_matrix(features), answers, 3, strength=2.0)
     np.testing.assert_allclose(
         softmax(dense.logits(features), axis=1), softmax(sparse.logits(csr_matrix(features)), axis=1), atol=2e-3
     )
@@ -52,7 +51,7 @@ def test_label_weights_equal_scikit_learns_class_weights() -> None:
     weights = np.array([1.0, 5.0, 0.5])
     theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=5000, class_weight=dict(enumerate(weights)))
     theirs.fit(features.astype(np.float64), answers)
-    ours = fit_exactly(features, to_indicators(answers, 3), strength=1.0, several=False, weights=weights)
+    ours = fit_exactly(features, answers, 3, strength=1.0, weights=weights)
     np.testing.assert_allclose(
         softmax(ours.logits(features), axis=1), theirs.predict_proba(features.astype(np.float64)), atol=3e-3
     )
@@ -60,9 +59,9 @@ def test_label_weights_equal_scikit_learns_class_weights() -> None:
 
 def test_several_labels_are_one_regression_each() -> None:
     features, answers = rows(200, 5, 3, seed=4)
-    indicators = to_indicators(answers, 3)
+    indicators = np.eye(3)[answers]
     indicators[:, 2] = (features[:, 0] > 0).astype(np.float32)
-    ours = expit(fit_exactly(features, indicators, strength=1.0, several=True).logits(features))
+    ours = expit(fit_exactly(features, indicators, 3, strength=1.0).logits(features))
     for label in range(3):
         theirs = LogisticRegression(C=1.0, tol=1e-8, max_iter=5000)
         theirs.fit(features.astype(np.float64), indicators[:, label])
@@ -82,8 +81,8 @@ def test_the_gradient_vanishes_at_what_is_found(
     count: int, width: int, labels: int, strength: float, several: bool, seed: int
 ) -> None:
     features, answers = rows(max(count, labels), width, labels, seed)
-    indicators = to_indicators(answers, labels)
-    found = fit_exactly(features, indicators, strength=strength, several=several)
+    indicators = np.eye(labels)[answers]
+    found = fit_exactly(features, indicators if several else answers, labels, strength=strength)
     logits = found.logits(features).astype(np.float64)
     residuals = (expit(logits) if several else softmax(logits, axis=1)) - indicators
     penalty = 2 / strength if labels == 2 and not several else 1 / strength
@@ -95,14 +94,14 @@ def test_the_gradient_vanishes_at_what_is_found(
 
 def test_a_fit_repeats_bit_for_bit() -> None:
     features, answers = rows(300, 20, 6, seed=5)
-    first, again = (fit_logistic(features, to_indicators(answers, 6), strength=4.0, several=False) for _ in range(2))
+    first, again = (fit_logistic(features, answers, 6, strength=4.0) for _ in range(2))
     assert np.array_equal(first.weight, again.weight)
     assert np.array_equal(first.bias, again.bias)
 
 
 def test_one_row_and_no_variance() -> None:
     features = np.ones((2, 3), dtype=np.float32)
-    found = fit_logistic(features, to_indicators(np.array([0, 1]), 2), strength=1.0, several=False)
+    found = fit_logistic(features, np.array([0, 1]), 2, strength=1.0)
     np.testing.assert_allclose(softmax(found.logits(features), axis=1), 0.5, atol=1e-6)
 
 
@@ -127,34 +126,42 @@ def test_choosing_stops_when_it_gets_no_better() -> None:
 
 def test_chosen_on_validation_or_by_default() -> None:
     features, answers = rows(120, 4, 3, seed=6)
-    indicators = to_indicators(answers, 3)
-    options = {"several": False, "strengths": (0.001, 1.0), "default": 7.0}
-    assert fit_chosen(features, indicators, strength=None, **options)[0] == 7.0
-    assert fit_chosen(features, indicators, strength=3.0, **options)[0] == 3.0
+    options = {"strengths": (0.001, 1.0), "default": 7.0}
+    assert fit_chosen(features, answers, 3, strength=None, **options)[0] == 7.0
+    assert fit_chosen(features, answers, 3, strength=3.0, **options)[0] == 3.0
     held_out = rows(120, 4, 3, seed=6)
-    chosen, _ = fit_chosen(
-        features, indicators, strength=None, validation=(held_out[0], to_indicators(held_out[1], 3)), **options
-    )
+    chosen, layer = fit_chosen(features, answers, 3, strength=None, validation=held_out, **options)
     assert chosen == 1.0
+    sample = features[::2], answers[::2]
+    by_half, same = fit_chosen(features, answers, 3, strength=None, validation=held_out, sample=sample, **options)
+    assert by_half == 1.0
+    # Chosen by half of the rows, fitted to all.
+    np.testing.assert_allclose(
+        softmax(same.logits(features), axis=1), softmax(layer.logits(features), axis=1), atol=0.02
+    )
 
 
 def test_validation_scores_by_hand() -> None:
     logits = np.log(np.array([[0.5, 0.25, 0.25], [0.2, 0.2, 0.6]], dtype=np.float32))
-    indicators = to_indicators(np.array([0, 1]), 3)
-    accuracy, score = validation_score(logits, indicators, several=False)
+    accuracy, score = validation_score(logits, np.array([0, 1]))
     assert accuracy == 0.5
     assert score == pytest.approx((np.log(0.5) + np.log(0.2)) / 2)
-    (several,) = validation_score(np.zeros((2, 3), dtype=np.float32), indicators, several=True)
+    (several,) = validation_score(np.zeros((2, 3), dtype=np.float32), np.array([[1, 0, 0], [0, 1, 0]]))
     assert several == pytest.approx(-np.log(2))
+    # A label that training does not know: wrong, and left out of the log-loss.
+    assert validation_score(logits, np.array([0, -1])) == pytest.approx((0.5, np.log(0.5)))
+    assert validation_score(logits, np.array([-1, -1])) == (0.0, 0.0)
 
 
 def test_wrong_arguments() -> None:
     features = np.ones((3, 2), dtype=np.float32)
-    with pytest.raises(ValueError, match=r"indicators must be \(3, C\)"):
-        fit_logistic(features, np.ones((2, 2)), strength=1.0, several=False)
+    with pytest.raises(ValueError, match=r"labels must be \(3,\) or \(3, 2\). Got \(2, 2\)"):
+        fit_logistic(features, np.ones((2, 2)), 2, strength=1.0)
+    with pytest.raises(ValueError, match=r"labels must be from 0 to 1\. Got -1 to 1"):
+        fit_logistic(features, np.array([0, 1, -1]), 2, strength=1.0)
     with pytest.raises(ValueError, match="strength must be positive"):
-        fit_logistic(features, np.ones((3, 2)), strength=0.0, several=False)
+        fit_logistic(features, np.ones((3, 2)), 2, strength=0.0)
     with pytest.raises(ValueError, match=r"weights must be \(2,\)"):
-        fit_logistic(features, np.ones((3, 2)), strength=1.0, several=False, weights=np.ones(3))
+        fit_logistic(features, np.ones((3, 2)), 2, strength=1.0, weights=np.ones(3))
     with pytest.raises(ValueError, match="must not be empty"):
         choose_strength([], lambda strength, start: pytest.fail("fitted"), lambda layer: (0.0,))

@@ -21,6 +21,7 @@ from provetune.study.choices import training_choices
 from provetune.study.lengths import Lengths, measure_lengths
 from provetune.study.resolve import problem_checks, resolve, slug
 from provetune.study.resolved import ResolvedStudy, read_resolved, save_resolved
+from provetune.study.splits_store import save_splits
 
 WriteProblem = Callable[..., Path]
 
@@ -291,3 +292,16 @@ def test_one_label_only_is_refused(problem: Path) -> None:
     rewrite_rows(problem, lambda rows: [{**row, "intent": "login"} for row in rows])
     with pytest.raises(DataError, match="one label, 'login'"):
         resolved(problem)
+
+
+def test_rows_left_on_the_disk_are_the_same_rows(problem: Path, tmp_path: Path) -> None:
+    study = resolved(problem)
+    before, entry = study.splits, study.entry("w", study.machine)
+    save_splits(tmp_path / "study", before)
+    study.leave_rows_on_disk(tmp_path / "study")
+    assert study.splits.train.equals(before.train)
+    assert study.splits.validation.equals(before.validation)
+    assert study.splits.test.column_names == before.test.column_names
+    assert all(column.null_count == before.test.num_rows for column in study.splits.test.columns)
+    assert study.splits.set_aside.num_rows == 0
+    assert study.entry("w", study.machine) == entry

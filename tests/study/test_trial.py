@@ -201,12 +201,29 @@ def test_pieces_are_computed_once_and_add_up(
         features_of(replace(spec, threads=2), rows)
 
 
+def test_features_are_those_of_transformers(tmp_path: Path, make_spec: Callable[[str, Path], TrialSpec]) -> None:
+    from provetune.models.features import frozen_features as frozen_features_of
+    from provetune.tasks import TASKS
+    from provetune.training.features import encode_split
+
+    spec = make_spec("head", tmp_path)
+    rows = load_split(Path(spec.study_folder), "train")
+    encoder, tokenizer = frozen_features.encoder_of(spec)
+    store = encode_split(TASKS.get("classification"), rows, tokenizer, spec.encoding, None)
+    wanted = frozen_features_of(encoder, TASKS.get("classification"), store, tokenizer.pad_token_id)
+    np.testing.assert_allclose(features_of(spec, rows), wanted, atol=1e-5)
+    half = replace(spec, settings={**spec.settings, "precision": "bf16"})
+    rough = features_of(half, rows)
+    assert np.abs(rough - wanted).max() > 1e-5
+    assert (rough * wanted).sum(axis=1).min() > 0.999
+
+
 def test_piece_jobs_cover_every_row(make_spec: Callable[[str, Path], TrialSpec], tmp_path: Path) -> None:
-    jobs = piece_jobs(make_spec("head", tmp_path), {"train": 5000, "validation": 2048})
+    jobs = piece_jobs(make_spec("head", tmp_path), {"train": 2500, "validation": 1024})
     assert [(job["split"], job["start"]) for job in jobs] == [
         ("train", 0),
+        ("train", 1024),
         ("train", 2048),
-        ("train", 4096),
         ("validation", 0),
     ]
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.protocols import LearnsFrom, Targets
 from provetune.models.linear_file import load_linear, save_linear
-from provetune.models.logistic import Linear, fit_chosen, to_indicators
+from provetune.models.logistic import Linear, fit_chosen
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
@@ -82,15 +82,14 @@ class Head:
         label_weights: Array | None = None,
     ) -> HeadModel:
         """Fit on features (N, D); see `FitMethod.fit`. `seed` changes nothing."""
-        count = len(targets.names)
         held_out = None
         if validation is not None:
-            held_out = (np.asarray(validation[0], dtype=np.float32), to_indicators(validation[1], count))
+            held_out = (np.asarray(validation[0], dtype=np.float32), validation[1])
         strength, layer = fit_chosen(
             np.ascontiguousarray(inputs, dtype=np.float32),
-            to_indicators(labels, count),
+            labels,
+            len(targets.names),
             strength=None if settings.C == "auto" else settings.C,
-            several=labels.ndim == 2,
             strengths=_STRENGTHS,
             default=_DEFAULT_STRENGTH,
             weights=label_weights,

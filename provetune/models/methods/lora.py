@@ -63,7 +63,14 @@ class Lora:
     bundle_kind = "transformers"
     settings: type[BaseModel] = LoraSettings
     defaults: Mapping[str, Any] = MappingProxyType(
-        {"epochs": 5, "learning_rate": 1e-3, "batch_rows": 32, "weight_decay": 0.0, "warmup": 0.06}
+        {
+            "epochs": 3,
+            "learning_rate": 2e-3,
+            "reference_width": 384,
+            "batch_rows": 32,
+            "weight_decay": 0.0,
+            "warmup": 0.06,
+        }
     )
     deterministic = False
 
