@@ -15,6 +15,7 @@ help:
 	@echo "make test   formatting, linting, types, room rule, tests with coverage (make check is the same)"
 	@echo "make docs   the documentation as a site in site/"
 	@echo "make bench-reliability  the reliability tests at full size, resumable"
+	@echo "make bench-verdict  whether verdicts hold their error rates: half an hour on one core, resumable"
 	@echo "make bench  every benchmark; each cell is kept in benchmarks/results/ and not measured twice on one machine"
 
 run: $(VENV)/.installed
@@ -80,6 +81,9 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/study_speed.py --head --save head_study.json
 	$(BIN)/python benchmarks/memory.py --save memory.json
 	$(BIN)/python benchmarks/quality.py
+
+bench-verdict: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_calibration.py --save verdict_calibration.json
 
 bench-reliability: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/reliability_ledger.py --save reliability_ledger.json

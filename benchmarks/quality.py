@@ -3,6 +3,7 @@
     python benchmarks/quality.py                       # every cell that is not there yet, then the page
     python benchmarks/quality.py --cells sst2/full     # one cell
     python benchmarks/quality.py --page                # only write docs/concepts/results.md again
+    python benchmarks/quality.py --baseline            # fit tfidf again; hold what the cells' runs said against it
     python benchmarks/quality.py --quick --json        # one cell, one seed, nothing kept: under five minutes
 
 A cell is a study of one candidate (the tfidf baseline is added to each study by itself), run through the same
@@ -25,7 +26,8 @@ import numpy as np
 from harness import DATA, RESULTS, figures, machine, read_kept, say
 from scipy import stats
 
-from provetune.core.files import write_json, write_text
+from provetune.core.files import read_json, write_json, write_text
+from provetune.statistics.crossed import estimate
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "concepts" / "results.md"
 STORE = RESULTS / "quality.json"
@@ -76,6 +78,7 @@ def main() -> None:
     parser.add_argument("--cells", nargs="+", help="SET/CANDIDATE …; all that are missing when left out")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--workspace", type=Path, default=Path(".provetune") / "quality")
+    parser.add_argument("--baseline", action="store_true", help="fit the baseline again, train nothing else")
     parser.add_argument("--page", action="store_true", help="write the page from what is stored, run nothing")
     parser.add_argument("--quick", action="store_true", help="one cell with one seed, kept nowhere")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
@@ -87,7 +90,10 @@ def main() -> None:
         return
     stored = read_kept(STORE) or {"machine": machine(), "cells": {}}
     wanted = arguments.cells or [f"{name}/{candidate}" for name in SETS for candidate in SETS[name]["candidates"]]
-    for cell in [] if arguments.page else wanted:
+    if arguments.baseline:
+        renew_baseline(stored, arguments.workspace)
+        write_json(STORE, stored)
+    for cell in [] if arguments.page or arguments.baseline else wanted:
         if cell in stored["cells"] and arguments.cells is None:
             continue
         say(f"cell {cell}")
@@ -111,6 +117,46 @@ def print_scores(stored: dict[str, Any], as_json: bool) -> None:
 
 def run_cell(name: str, candidate: str, seeds: int, workspace: Path) -> dict[str, Any]:
     """Run one study and take from it what the page shows."""
+    facts = SETS[name]
+    document = run_study(name, candidate, seeds, workspace)
+    found = document["candidates"]
+    ours = found[candidate]["metrics"][facts["metric"]]["seeds"]
+    outcomes = {key: outcome_matrix(workspace / "studies" / document["study"], key) for key in found}
+    return {
+        "metric": facts["metric"],
+        "required": facts["candidates"][candidate],
+        "seeds": ours,
+        "words": found["words"]["metrics"][facts["metric"]]["seeds"],
+        "interval": seed_interval(ours),
+        "over_words": difference(outcomes[candidate], outcomes["words"]),
+        "seconds": found[candidate]["seconds"],
+    }
+
+
+def renew_baseline(stored: dict[str, Any], workspace: Path) -> None:
+    """Fit the baseline of every set again and compare the stored outcomes of the cells' runs with it."""
+    for name in {cell.split("/")[0] for cell in stored["cells"]}:
+        document = run_study(name, "words", 1, workspace)
+        words = outcome_matrix(workspace / "studies" / document["study"], "words")
+        for cell in [each for each in stored["cells"] if each.startswith(f"{name}/")]:
+            candidate = cell.split("/")[1]
+            study = newest_study(workspace, f"{name}-{candidate}")
+            if study is None:
+                say(f"{cell}: its outcomes are not in {workspace}, so it is left as it is")
+                continue
+            metrics = document["candidates"]["words"]["metrics"]
+            stored["cells"][cell]["words"] = metrics[SETS[name]["metric"]]["seeds"]
+            stored["cells"][cell]["over_words"] = difference(outcome_matrix(study, candidate), words)
+
+
+def newest_study(workspace: Path, problem: str) -> Path | None:
+    """The folder of the study of that name that ended last."""
+    ended = [path for path in workspace.glob("studies/*/study.json") if read_json(path)["problem"] == problem]
+    return max(ended, key=lambda path: path.stat().st_mtime).parent if ended else None
+
+
+def run_study(name: str, candidate: str, seeds: int, workspace: Path) -> dict[str, Any]:
+    """The document of a study of one candidate and the baseline."""
     import provetune as pt
 
     facts = SETS[name]
@@ -119,40 +165,27 @@ def run_cell(name: str, candidate: str, seeds: int, workspace: Path) -> dict[str
         key: str(folder / value) if key in ("train", "validation", "test") else value
         for key, value in facts["data"].items()
     }
+    methods = {"words": "tfidf", **({} if candidate == "words" else {candidate: candidate})}
     problem = {
         "name": f"{name}-{candidate}",
         "task": "classification",
         "language": facts["language"],
         "data": data,
-        "candidates": {"words": {"method": "tfidf"}, candidate: {"method": candidate}},
+        "candidates": {key: {"method": method} for key, method in methods.items()},
         "study": {"seeds": seeds},
     }
     workspace.mkdir(parents=True, exist_ok=True)
     path = workspace / f"{name}-{candidate}.yaml"
     path.write_text(json.dumps(problem, indent=2, ensure_ascii=False), encoding="utf-8")
-    study = pt.run(path, workspace=workspace, listener=None)
-    document = study.document
-    found = document["candidates"]
-    ours = found[candidate]["metrics"][facts["metric"]]["seeds"]
-    words = found["words"]["metrics"][facts["metric"]]["seeds"]
-    outcomes = {key: outcome_matrix(Path(document["workspace"]), document["study"], key) for key in found}
-    return {
-        "metric": facts["metric"],
-        "required": facts["candidates"][candidate],
-        "seeds": ours,
-        "words": words,
-        "interval": seed_interval(ours),
-        "over_words": difference(outcomes[candidate], outcomes["words"]),
-        "seconds": found[candidate]["seconds"],
-    }
+    return pt.run(path, workspace=workspace, listener=None).document
 
 
-def outcome_matrix(workspace: Path, study: str, candidate: str) -> np.ndarray[Any, Any]:
+def outcome_matrix(study: Path, candidate: str) -> np.ndarray[Any, Any]:
     """Right (1) or wrong (0) of every seed and test row, (seeds, rows)."""
     import pyarrow.parquet as pq
 
     rows = []
-    for path in sorted((workspace / "studies" / study / "trials").glob(f"{candidate}-*/test.parquet")):
+    for path in sorted((study / "trials").glob(f"{candidate}-*/test.parquet")):
         table = pq.read_table(path).sort_by("row_id")
         rows.append(np.array(table["label"].to_pylist()) == np.array(table["prediction"].to_pylist()))
     return np.array(rows, dtype=float)
@@ -167,34 +200,12 @@ def seed_interval(scores: list[float]) -> list[float]:
 
 
 def difference(left: np.ndarray[Any, Any], right: np.ndarray[Any, Any]) -> dict[str, float]:
-    """Accuracy of `left` minus `right` with a 95 % interval over seeds and test rows, crossed.
-
-    Variance components as in Hillis 2014 for nested readers, quantile mixed as Cochran and Cox: seeds with their
-    few degrees of freedom, rows as normal.
-    """
+    """Accuracy of `left` minus `right`, and its interval over seeds and test rows, crossed, as claims are judged."""
     if np.ptp(right, axis=0).max() == 0:
         right = right[:1]  # a deterministic candidate has one run
-    rows = left.shape[1]
-    seeds_variance, overlap, freedom = 0.0, 0.0, 0.0
-    for outcomes in (left, right):
-        count = len(outcomes)
-        if count < 2:
-            continue
-        part = outcomes.mean(1).var(ddof=1) / count
-        rest = outcomes - outcomes.mean(1, keepdims=True) - outcomes.mean(0) + outcomes.mean()
-        overlap += (rest**2).sum() / ((count - 1) * (rows - 1)) / (count * rows)
-        seeds_variance += part
-        freedom += part**2 / (count - 1)
-    row_effects = left.mean(0) - right.mean(0)
-    rows_variance = max(row_effects.var(ddof=1) / rows - overlap, 0.0)
-    total = seeds_variance + rows_variance
-    effect = float(left.mean() - right.mean())
-    if total == 0:
-        return {"effect": effect, "low": effect, "high": effect}
-    p = (1 + CONFIDENCE) / 2
-    t = stats.t.ppf(p, seeds_variance**2 / freedom) if freedom > 0 else 0.0
-    half = (seeds_variance * t + rows_variance * stats.norm.ppf(p)) / total * np.sqrt(total)
-    return {"effect": effect, "low": effect - float(half), "high": effect + float(half)}
+    found = estimate(left, right)
+    low, high = found.interval(CONFIDENCE)
+    return {"effect": found.effect, "low": low, "high": high}
 
 
 def page(stored: dict[str, Any]) -> str:

@@ -148,8 +148,8 @@ class CandidateData(Section):
     )
     corrections: str | dict[str, str | None] | None = Field(
         None,
-        description="File with the columns row_id and corrected: training rows that get another label, or, where the cell "
-        "is empty, are left out; see `provetune next`.",
+        description="File with the columns row_id and corrected: training rows that get another label, or, where "
+        "the cell is empty, are left out; see `provetune next`.",
     )
 
     @model_serializer(mode="wrap")
@@ -233,13 +233,13 @@ class StudySection(Section):
     smallest_effect: float = Field(
         0.01,
         gt=0,
-        description="Smallest distance from a claim's margin that matters, in units of the metric; what an inconclusive "
-        "claim needs is reckoned for it.",
+        description="Smallest distance from a claim's margin that matters, in units of the metric; what an "
+        "inconclusive claim needs is reckoned for it.",
     )
     stop_early: bool = Field(
         False,
-        description="Judge after 3 and 5 seeds too, at levels that share the study's, and train on only while a claim is "
-        "undecided.",
+        description="Judge after 3 and 5 seeds too, at levels that share the study's, and train on only while a claim "
+        "is undecided.",
     )
     keep: Literal["best", "all"] = Field("best", description="Which bundles stay on the disk.")
     checkpoint_minutes: float = Field(5.0, gt=0, description="Longest time between two checkpoints of a run.")

@@ -155,8 +155,8 @@ def estimate(
         right: the same of the other candidate, (k_B, n), on the same rows.
         groups: number of each row's group, (n,); rows of one group are not independent of each other.
         unit: by how much one row can move, where that is known: 1 for accuracy. The variance is then taken to be no
-            less than what two rows that differ by it, one each way, would bring (2·unit²/n²). Two hundred rows without a
-            single disagreement have no variance, and would prove any margin.
+            less than what two rows that differ by it, one each way, would bring (2·unit²/n²). Two hundred rows without
+            a single disagreement have no variance, and would prove any margin.
 
     Raises:
         UsageError: arrays that do not fit together, no rows, or figures that are not finite.

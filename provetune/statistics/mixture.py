@@ -9,7 +9,8 @@ import numpy as np
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
-SMALLEST_P = 1e-300
+# Below it the inverse of t is no longer exact, and nobody asks.
+SMALLEST_P = 1e-150
 NEVER_ENDING = float("inf")
 
 

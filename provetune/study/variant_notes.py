@@ -26,8 +26,8 @@ def learned_rows_of(name: str, data: CandidateData | None, train: pa.Table) -> t
     seen = show_texts(train, data)
     if data.corrections:
         corrected = CandidateData(corrections=data.corrections)
-        kept = count_learned_rows(seen, corrected)
-        notes.append(_say_corrected(name, data, train, train.num_rows - kept))
+        left_out = train.num_rows - count_learned_rows(seen, corrected)
+        notes.append(_say_corrected(name, data, train, left_out))
         seen = apply_variant(seen, corrected, TRAIN, 0)
     if data.mask:
         notes.append(_say_masked(name, data, _changed_texts(train, seen), train.num_rows))

@@ -73,9 +73,10 @@ def bound_by_loops(left: list[list[int]], right: list[list[int]], p: float) -> t
         residuals.append(total / ((k - 1) * (n - 1)) / (k * n))
     between = [sum(run[i] for run in left) / len(left) - sum(run[i] for run in right) / len(right) for i in range(n)]
     mean = sum(between) / n
-    # Rows are never taken to vary less than two of them that differ, one each way.
-    rows_part = max(sum((value - mean) ** 2 for value in between) / (n - 1) / n - sum(residuals), 2 / n**2)
     seeds_part = sum(shares)
+    rows_part = max(sum((value - mean) ** 2 for value in between) / (n - 1) / n - sum(residuals), 0.0)
+    # Together they are never taken to vary less than two rows that differ, one each way.
+    rows_part = max(rows_part, 2 / n**2 - seeds_part)
     freedom = seeds_part**2 / sum(share**2 / (len(s) - 1) for share, s in zip(shares, (left, right), strict=True))
     variance = seeds_part + rows_part
     squares = [(value - mean) ** 2 for value in between]

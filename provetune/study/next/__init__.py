@@ -1,0 +1,1 @@
+"""What to try next: from a study's own evidence, ranked by what it is expected to gain for what it costs."""
