@@ -1,8 +1,11 @@
 """Real sets with a handicap, and `next` followed for two rounds as a person would who asks nothing.
 
-The handicaps, fixed before anything was run: clinc150 with a tenth of its training rows and `head`; sst2 with 1,500 rows and
-`full` at a fiftieth of its usual learning rate; waimai_zh with a fifth of its training labels flipped and `tfidf`. What a
-step needs from a person is done from what was held back: rows are labelled by adding as many of them, doubtful labels are
+The handicaps, fixed before anything was run: clinc150 with a tenth of its training rows and `head`; sst2 with
+1,500 rows and
+`full` at a fiftieth of its usual learning rate; waimai_zh with a fifth of its training labels flipped and
+`tfidf`. What a
+step needs from a person is done from what was held back: rows are labelled by adding as many of them, doubtful
+labels are
 set right from the file that was not flipped. Test files are never touched.
 """
 
@@ -19,8 +22,8 @@ from harness import DATA
 
 from provetune import run
 from provetune.core.files import read_json, write_json, write_text
-from provetune.data.row_ids import row_ids
 from provetune.data.reading import read_table
+from provetune.data.row_ids import row_ids
 from provetune.study.corrections import CORRECTED, ROW_ID
 from provetune.study.next.proposals import propose_next
 

@@ -5,12 +5,15 @@
     python benchmarks/next_steps.py --part real --save next_steps.json     # the real sets alone
     python benchmarks/next_steps.py --part worlds --quick                  # three worlds of each kind, kept nowhere
 
-Part one: worlds of eight kinds (`next_worlds.py`), each drawn anew until what makes it of its kind is true: that twice the
-rows do help, that right labels do, that the usual learning rate does, that the claim is open, that the two candidates do
+Part one: worlds of eight kinds (`next_worlds.py`), each drawn anew until what makes it of its kind is true:
+that twice the
+rows do help, that right labels do, that the usual learning rate does, that the claim is open, that the two
+candidates do
 score alike. How often the right step is first is the figure.
 
 Part two: three real sets with handicaps that were fixed here before anything was run. `next` is followed for two rounds
-without a look at what it says: the first step's problem file is run, after what a person would do for it (held-back rows
+without a look at what it says: the first step's problem file is run, after what a person would do for it
+(held-back rows
 are added, doubtful labels are set right). The figure is the last claim, judged on the sealed test.
 """
 

@@ -1,7 +1,9 @@
 """Problems whose right next step is known: rows, labels, candidates and runs made up, everything else as it comes.
 
-Labels are Gaussian classes. `words` sees some of a row's numbers, `head` sees them all with noise added, both through the
-product's own regression; `full` is a small network that is really trained, so its curves are those of a learning rate too
+Labels are Gaussian classes. `words` sees some of a row's numbers, `head` sees them all with noise added, both
+through the
+product's own regression; `full` is a small network that is really trained, so its curves are those of a
+learning rate too
 low, too high, or of rows learned by heart. Claims are judged by the product on made-up test rows; learning curves and
 doubtful labels are found by the product's own probes. Only the world is made up, never a piece of evidence.
 """
@@ -227,9 +229,7 @@ def _trained(
         method="full", learning_rate=world.usual * world.rate, epochs=world.epochs, weight_decay=world.decay
     )
     usual_settings = {"learning_rate": world.usual}
-    evidence = CandidateEvidence(
-        "full", candidate, "weights", tuple(runs), tuple(checked), False, usual_settings, 91.0
-    )
+    evidence = CandidateEvidence("full", candidate, "weights", tuple(runs), tuple(checked), False, usual_settings, 91.0)
     return evidence, CandidateRows(tuple(tested), False)
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from verdict_demands import EQUIVALENCE, FAMILY_WISE, PER_SIDE, REUSE, STOPPING, family_rate
+from verdict_demands import EQUIVALENCE, FAMILY_WISE, REUSE, STOPPING, family_rate
 from verdict_grid import flatten
-from verdict_rules import RULE_WORDS, RULES, rates
+from verdict_rules import METRICS, RULE_WORDS, RULES, rates
 
 from provetune.core.files import write_text
 
 COMMAND = "Written by `python benchmarks/verdict_calibration.py --save verdict_calibration.json`"
-METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "entity_f1": "entity F1"}
 DEMANDS = {
     "1 grid": "false support per side at most 6 % in each cell, 5 % pooled; coverage of 95 % intervals 94 to 98.5 %",
     "1 stress": "stress cells: false support per side at most 6.5 %",
@@ -188,6 +187,3 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _percent(rate: float) -> str:
     return f"{100 * rate:.1f} %" if rate < 0.995 or rate == 1 else f"{100 * rate:.2f} %"
-
-
-__all__ = ["PER_SIDE", "write"]

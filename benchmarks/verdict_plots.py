@@ -7,8 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from verdict_demands import PER_SIDE, REUSE
-from verdict_rules import RULE_WORDS, RULES, rates
+from verdict_rules import METRICS, RULE_WORDS, RULES, rates
 
+SHORT = {
+    "crossed": "crossed,\nCochran–Cox (ours)",
+    "normal_rows": "the same,\nrows normal",
+    "satterthwaite": "crossed,\nSatterthwaite",
+    "seed_t": "Welch's t\non seeds",
+    "rows_only": "rows\nonly",
+}
 COLOURS = ("#1b6ca8", "#6aa84f", "#c9901a", "#b5485d", "#7a5aa6")
 STYLE = {
     "svg.hashsalt": "provetune",
@@ -45,6 +52,7 @@ def _picture(path: Path, painter: Callable[..., None], found: Any) -> None:
     with matplotlib.rc_context(STYLE):
         figure, axes = pyplot.subplots(figsize=(7.2, 3.4), layout="constrained")
         painter(axes, found)
+        figure.set_figheight(max(3.4, 0.22 * len(axes.get_yticklabels())))
         with atomic_path(path) as part:
             figure.savefig(part, format="svg", metadata={"Date": None})
         pyplot.close(figure)
@@ -60,15 +68,15 @@ def _rates(axes: Any, grid: Sequence[Cell]) -> None:
             values = sorted(100 * one[side] for one in found for side in ("above", "below"))
             spread = [number - 0.4 + width * (place + (i + 0.5) / len(values)) for i in range(len(values))]
             label = f"{k} seeds" if number == 0 else None
-            axes.scatter(spread, values, s=3, color=COLOURS[place], label=label, linewidths=0)
+            axes.plot(spread, values, color=COLOURS[place], label=label, linewidth=2, solid_capstyle="round")
     axes.axhline(100 * PER_SIDE, color="#888888", linewidth=0.8, linestyle="--")
     axes.axhline(5, color="#888888", linewidth=0.8)
     axes.set_yscale("log")
     axes.set_yticks([1, 2, 5, 10, 20, 40], labels=["1 %", "2 %", "5 %", "10 %", "20 %", "40 %"])
     axes.minorticks_off()
-    axes.set_xticks(range(len(RULES)), labels=[RULE_WORDS[rule].replace(", ", ",\n") for rule in RULES])
+    axes.set_xticks(range(len(RULES)), labels=[SHORT[rule] for rule in RULES])
     axes.set_ylabel("false support, per side")
-    axes.legend(loc="upper left", markerscale=3)
+    axes.legend(loc="upper left")
 
 
 def _power(axes: Any, grid: Sequence[Cell]) -> None:
@@ -106,9 +114,7 @@ def _real(axes: Any, cells: Mapping[str, Any]) -> None:
             value = 100 * cell["rates"][rule]["false"]
             axes.plot(value, place, mark, color=colour, markersize=4, label=label, linestyle="none")
     axes.axvline(5, color="#888888", linewidth=0.8)
-    axes.set_yticks(
-        range(len(names)), labels=[name.replace("aa/", "A/A ").replace("pairs/", "pair ") for name in names]
-    )
+    axes.set_yticks(range(len(names)), labels=[_real_name(name) for name in names])
     axes.tick_params(axis="y", labelsize=7)
     axes.set_xlabel("false support per side, %")
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -127,3 +133,8 @@ def _reuse(axes: Any, cells: Mapping[str, Any]) -> None:
     axes.set_ylabel("any false support so far, %")
     axes.set_ylim(0)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+
+
+def _real_name(name: str) -> str:
+    part, real, metric = name.split("/")
+    return f"{'A/A' if part == 'aa' else 'pair'}: {real}, {METRICS[metric]}"

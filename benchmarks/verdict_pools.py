@@ -19,8 +19,6 @@ import numpy as np
 from harness import DATA, say
 from verdict_rules import RULES, Array, Judged, judge
 
-from provetune.statistics.contributions import run_contributions
-from provetune.statistics.rows import JudgedRows
 
 KEPT = Path(__file__).resolve().parents[1] / "scratch" / "verdict_pools"
 SEEDS, SIDE, ROWS = 20, 5, 500
@@ -166,32 +164,44 @@ def _rule_rates(judged: Judged, rule: str, truth: float) -> dict[str, float]:
 
 def _studies(
     pair: tuple[Pool, Pool], metric: str, splits: int, units: tuple[Array, Array, Array], random: Any, *, same: bool
-) -> tuple[Array, Array]:
+) -> list[Array]:
     """Contributions (splits, 5, 500) of either side; the sides share rows, and no run where they share a pool."""
-    found = np.empty((2, splits, SIDE, ROWS), dtype=np.float32)
-    for number in range(splits):
-        rows = random.choice(units[2], ROWS, replace=False)
-        if same:
-            runs = random.choice(units[0], 2 * SIDE, replace=False).reshape(2, SIDE)
-        else:
-            runs = [random.choice(seeds, SIDE, replace=False) for seeds in units[:2]]
-        for side in (0, 1):
-            found[side, number] = _contributions(pair[side], metric, runs[side], rows)
-    return found[0], found[1]
+    rows = np.stack([random.choice(units[2], ROWS, replace=False) for _ in range(splits)])
+    if same:
+        drawn = np.stack([random.choice(units[0], 2 * SIDE, replace=False) for _ in range(splits)])
+        runs = [drawn[:, :SIDE], drawn[:, SIDE:]]
+    else:
+        runs = [np.stack([random.choice(seeds, SIDE, replace=False) for _ in range(splits)]) for seeds in units[:2]]
+    return [
+        contributions(metric, one.labels[rows], one.predictions[run[:, :, None], rows[:, None, :]], one.classes)
+        for one, run in zip(pair, runs, strict=True)
+    ]
 
 
-def _contributions(source: Pool, metric: str, runs: Array, rows: Array) -> Array:
-    labels, predictions = source.labels[rows], source.predictions[np.ix_(runs, rows)]
+def contributions(metric: str, labels: Array, predictions: Array, classes: int) -> Array:
+    """Of many studies at once: labels (S, n) and predictions (S, k, n) to (S, k, n), float32."""
+    gold = labels[:, None, :]
     if metric == "accuracy":
-        return predictions == labels
-    names = tuple(str(label) for label in range(source.classes))
-    return run_contributions(metric, [JudgedRows(labels, said, None, names) for said in predictions])[0]
+        return (predictions == gold).astype(np.float32)
+    rows = labels.shape[-1]
+    parts = []
+    for label in range(classes):
+        said, is_gold = predictions == label, gold == label
+        hit = said & is_gold
+        size = np.float32(said.sum(axis=-1, keepdims=True) + is_gold.sum(axis=-1, keepdims=True))
+        f1 = 2 * hit.sum(axis=-1, keepdims=True) / np.maximum(size, 1)
+        moved = (2 * hit - f1 * (said.astype(np.float32) + is_gold)) / np.maximum(size, 1)
+        parts.append((size > 0, f1, moved.astype(np.float32)))
+    occurring = sum(there.astype(np.float32) for there, _, _ in parts)
+    found: Array = sum((there * (f1 + rows * moved) for there, f1, moved in parts), np.float32(0)) / occurring
+    return found.astype(np.float32)
 
 
 def _truth(pair: tuple[Pool, Pool], metric: str, units: tuple[Array, Array, Array]) -> float:
-    scores = [
-        _contributions(one, metric, np.unique(seeds), units[2]).mean() for one, seeds in zip(pair, units, strict=False)
-    ]
+    scores = []
+    for one, seeds in zip(pair, units, strict=False):
+        said = one.predictions[np.unique(seeds)][:, units[2]]
+        scores.append(contributions(metric, one.labels[units[2]][None], said[None], one.classes).mean(dtype=np.float64))
     return float(scores[0] - scores[1])
 
 

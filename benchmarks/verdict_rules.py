@@ -16,6 +16,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 CONFIDENCE = 0.95
 RULES = ("crossed", "normal_rows", "satterthwaite", "seed_t", "rows_only")
 SHOULD_FAIL = ("rows_only", "seed_t")
+METRICS = {"accuracy": "accuracy", "macro_f1": "macro-F1", "entity_f1": "entity F1"}
 RULE_WORDS = {
     "crossed": "crossed, Cochran–Cox (ours)",
     "normal_rows": "the same, rows taken for normal",

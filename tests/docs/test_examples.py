@@ -30,6 +30,7 @@ OWN_FILES = {
     "README.zh-CN.md": "reviews.csv",
     "docs/index.md": "reviews.csv",
     "docs/how_to/predict.md": "pairs.csv",
+    "docs/how_to/report.md": "messages.csv",
 }
 FEW_ROWS = 300
 

@@ -113,3 +113,16 @@ def test_many_studies_of_macro_f1_are_the_products_own():
     expected = row_contributions("macro_f1", JudgedRows(labels, said, None, tuple("abcd")))[1]
     np.testing.assert_allclose(values[1, 2], expected, rtol=2e-4)
     assert values[1, 2].mean() == pytest.approx(sensitivity(count_labels(labels, said, 4), "macro_f1").value, rel=1e-5)
+
+
+def test_many_real_studies_are_the_products_own():
+    import verdict_pools
+
+    random = np.random.default_rng(2)
+    labels = random.integers(0, 5, (2, 90))
+    said = np.where(random.random((2, 3, 90)) < 0.7, labels[:, None], random.integers(0, 5, (2, 3, 90)))
+    values = verdict_pools.contributions("macro_f1", labels, said, 6)
+    expected = row_contributions("macro_f1", JudgedRows(labels[1], said[1, 2], None, tuple("abcdef")))[1]
+    np.testing.assert_allclose(values[1, 2], expected, rtol=1e-4, atol=1e-5)
+    right = verdict_pools.contributions("accuracy", labels, said, 6)
+    np.testing.assert_array_equal(right[0, 1], labels[0] == said[0, 1])

@@ -62,9 +62,10 @@ def gather_evidence(
     best = max(candidates, key=lambda name: (bool(candidates[name].passed), candidates[name].score))
     curves = _measured_curves(candidates, metric.name)
     suspicion: Suspicion | None = None
-    notes: list[str] = []
+    notes = [] if problem.accept else ["The problem has no levels under 'accept', so nothing says when it is solved."]
     if probe:
-        curves, suspicion, notes = _probed(folder, problem, resolved, candidates, best, metric.name, curves, on_note)
+        curves, suspicion, told = _probed(folder, problem, resolved, candidates, best, metric.name, curves, on_note)
+        notes += told
     return Evidence(
         study=resolved["study_id"],
         metric=metric.name,

@@ -1,9 +1,13 @@
 """Which labels are doubtful, by confident learning as cleanlab has it.
 
-Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels", arXiv:1911.00068. The model
-that doubts must not have learned from the row. Departure: how many rows are named does not follow from the confident joint
-alone. Where labels are hard to tell apart a model disagrees with many that are right, and the joint cannot tell that from
-error. Errors, though, do not shun the easy rows: so what disagrees among the third of the rows that the model is surest of
+Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels",
+arXiv:1911.00068. The model
+that doubts must not have learned from the row. Departure: how many rows are named does not follow from the
+confident joint
+alone. Where labels are hard to tell apart a model disagrees with many that are right, and the joint cannot
+tell that from
+error. Errors, though, do not shun the easy rows: so what disagrees among the third of the rows that the model
+is surest of
 is taken for the share of doubtful labels, and no more rows are named than half as many again as that share would have.
 """
 
@@ -40,7 +44,7 @@ def doubtful_rows(labels: Array, probabilities: Array, share: float) -> Array:
     Args:
         share: of labels that are wrong, see `wrong_share`; it bounds how many are named.
     """
-    most = min(MOST_NAMED, int(np.ceil(_ALLOWANCE * share * len(labels))))
+    most = min(MOST_NAMED, round(_ALLOWANCE * share * len(labels)))
     present = np.unique(labels)
     if most == 0 or len(present) < 2:
         return np.empty(0, dtype=np.int64)

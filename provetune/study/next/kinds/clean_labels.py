@@ -35,8 +35,10 @@ class CleanLabels:
             Step(
                 "clean_labels",
                 f"Look again at the labels of {len(rows):,} training rows",
-                f"Of the rows that '{found.method}' is surest of without having learned from them, {found.share:.0%} have "
-                f"another label. Leaving the doubtful rows out changed its validation score by {found.gain:+.3f}; labels "
+                f"Of the rows that '{found.method}' is surest of without having learned from them, "
+                f"{found.share:.0%} have "
+                f"another label. Leaving the doubtful rows out changed its validation score by "
+                f"{found.gain:+.3f}; labels "
                 "that are set right should do more.",
                 found.gain,
                 found.interval,

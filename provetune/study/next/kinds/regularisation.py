@@ -77,7 +77,8 @@ def _more(leader: CandidateEvidence, evidence: Evidence, gaps: Sequence[_Gap], f
     gain = LEFT * evidence.reducible + (fall if fell else 0.0)
     order = Order.SMALL if gain < evidence.smallest else Order.EVIDENCE if fell else Order.PRIOR
     lost = (
-        f", and its score fell by {fall:.3f} from its peak, {when:.0%} of the way through. The best state was kept, but a "
+        f", and its score fell by {fall:.3f} from its peak, {when:.0%} of the way through. The best state was "
+        f"kept, but a "
         "schedule that is cut off in the middle is not the one that would have been best."
         if fell
         else ". Its score did not fall with it, so little is to be expected."
@@ -85,7 +86,8 @@ def _more(leader: CandidateEvidence, evidence: Evidence, gaps: Sequence[_Gap], f
     return Step(
         "regularisation",
         f"Regularise '{leader.name}' more: weight decay {changed['weight_decay']:g}, {shorter:g} epochs",
-        f"'{leader.name}' learned its rows by heart: the training loss ended at {train:.2f}, the validation loss rose from "
+        f"'{leader.name}' learned its rows by heart: the training loss ended at {train:.2f}, the validation "
+        f"loss rose from "
         f"{least:.2f} to {last:.2f}{lost}",
         gain,
         (0.0, 2 * gain),

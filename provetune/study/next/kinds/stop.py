@@ -14,31 +14,25 @@ class Stop:
     name = "stop"
 
     def propose(self, evidence: Evidence) -> Sequence[Step]:
-        if any(level["met"] is not True for level in evidence.accept):
-            return []
-        if not evidence.accept and not _all_answered(evidence):
+        if not evidence.accept or any(level["met"] is not True for level in evidence.accept):
             return []
         met = ", ".join(f"{level['metric']} {level['required']}" for level in evidence.accept)
-        reason = f"Acceptance is met ({met})" if met else "Every claim is answered"
         return [
             Step(
                 "stop",
                 "Stop here",
-                f"{reason}, and nothing in the evidence promises more than {evidence.smallest:g}, the smallest "
+                f"Acceptance is met ({met}), and nothing in the evidence promises more than "
+                f"{evidence.smallest:g}, the smallest "
                 f"effect that "
                 "matters.",
                 0.0,
                 (0.0, 0.0),
                 0.0,
                 Order.STOP,
-                "stored verdicts and levels",
+                "the levels of acceptance as they were judged",
                 details={"best": evidence.best, "score": evidence.leader.score},
             )
         ]
 
 
 KIND = Stop()
-
-
-def _all_answered(evidence: Evidence) -> bool:
-    return bool(evidence.claims) and all(claim.get("verdict") in ("supported", "refuted") for claim in evidence.claims)
