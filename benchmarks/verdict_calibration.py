@@ -31,8 +31,8 @@ STORE = "verdict_calibration.json"
 JUDGES = ("crossed", "mixture", "questions", "multiplicity", "looks", "contributions", "rows", "label_counts")
 FULL_STRESS, QUICK_STRESS = 8_000, 600
 FULL_FAMILIES, QUICK_FAMILIES = 4_000, 300
-FULL_SPLITS, QUICK_SPLITS = 1_000, 200
-FULL_REPLICATES, QUICK_REPLICATES = 40, 10
+FULL_SPLITS, QUICK_SPLITS = 2_000, 200
+FULL_REPLICATES, QUICK_REPLICATES = 100, 10
 QUICK_SETS = ("sst2", "waimai_zh")
 # Standard errors granted to simulated figures: none to the grid in the full run, two to what lies exactly on its limit.
 FULL_SLACK, QUICK_SLACK, EDGE_SLACK = 0.0, 3.5, 2.0
@@ -72,7 +72,7 @@ def measure(save: str | None, *, quick: bool, fresh: bool = False) -> dict[str, 
     _measure_real(cells, quick=quick)
     document = conclude(cells.values, slack=QUICK_SLACK if quick else FULL_SLACK)
     cells.keep(document)
-    return {**document, "cells": cells.values}
+    return {**document, "settings": cells.settings, "cells": cells.values}
 
 
 def conclude(cells: dict[str, Any], slack: float) -> dict[str, Any]:

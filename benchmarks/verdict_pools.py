@@ -19,7 +19,6 @@ import numpy as np
 from harness import DATA, say
 from verdict_rules import RULES, Array, Judged, judge
 
-
 KEPT = Path(__file__).resolve().parents[1] / "scratch" / "verdict_pools"
 SEEDS, SIDE, ROWS = 20, 5, 500
 CANDIDATES = ("words", "half")

@@ -196,7 +196,7 @@ def test_killed_worker_is_replaced_and_its_trial_goes_on(
     events = "trials/full-0/events.jsonl"
     assert timeless(study.folder / events) == timeless(whole.folder / events)
     # What three epochs of a tiny network do not learn is no crash: the check of runs says the same of both.
-    assert study.candidates["full"]["failed"] == [each for each in whole.candidates["full"]["failed"] if each["k"] == 0]
+    assert all("is no better than" in each["message"] for each in study.candidates["full"]["failed"])
 
 
 @pytest.mark.timeout(900)

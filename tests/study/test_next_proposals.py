@@ -161,9 +161,8 @@ def test_the_document_has_what_it_promises(study: tuple[Path, Path], tmp_path: P
             *("kind", "title", "reason", "gain", "gain_interval", "cost_seconds", "problem", "claim", "details")
         }
         assert step["problem"] is None or Path(step["problem"]).exists()
-    assert [step.kind for step in propose_steps(gather_evidence(folder, probe=False))][0] == document["steps"][0][
-        "kind"
-    ]
+    first = propose_steps(gather_evidence(folder, probe=False))[0]
+    assert first.kind == document["steps"][0]["kind"]
 
 
 def test_nothing_is_proposed_before_a_run_has_finished(study: tuple[Path, Path], tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import Targets, Task, TrialRecord
-from provetune.problem.syntax import Candidate, Problem
+from provetune.core.protocols import Method, Targets, Task, TrialRecord
+from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.event_log import read_events
 from provetune.study.failed_runs import FailedCheck, fix_check, sort_runs
 from provetune.study.next.evidence import CandidateEvidence, Curve, Evidence, RunEvidence, Suspicion
@@ -110,9 +110,23 @@ def _candidate(
         tuple(_run(run, each[check.metric], faults.get(run.k)) for run, each in zip(found, scores, strict=True)),
         tuple(judged_rows(run.outcomes, targets) for run in found if run.k not in faults),
         is_deterministic(candidate),
-        dict(method.defaults),
+        _usual(candidate, method, resolved["backbones"].get(name), found),
         _use_cost(resolved["backbones"].get(name)),
     )
+
+
+def _usual(
+    candidate: Candidate, method: Method, backbone: Mapping[str, Any] | None, found: Sequence[FinishedRun]
+) -> dict[str, Any]:
+    """What training would be set to where the file says nothing."""
+    from provetune.study.choices import training_choices
+
+    if method.learns_from != "weights" or backbone is None:
+        return {}
+    open_fields = candidate.model_copy(update={"learning_rate": AUTO, "epochs": AUTO, "weight_decay": AUTO})
+    rows = int(found[0].result.get("details", {}).get("training_rows") or 1)
+    length = candidate.max_length if isinstance(candidate.max_length, int) else 1
+    return training_choices(open_fields, method, length, rows=rows, width=backbone.get("width"))
 
 
 def _run(run: FinishedRun, score: float, fault: str | None) -> RunEvidence:

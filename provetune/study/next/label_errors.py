@@ -1,14 +1,11 @@
 """Which labels are doubtful, by confident learning as cleanlab has it.
 
-Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels",
-arXiv:1911.00068. The model
-that doubts must not have learned from the row. Departure: how many rows are named does not follow from the
-confident joint
-alone. Where labels are hard to tell apart a model disagrees with many that are right, and the joint cannot
-tell that from
-error. Errors, though, do not shun the easy rows: so what disagrees among the third of the rows that the model
-is surest of
-is taken for the share of doubtful labels, and no more rows are named than half as many again as that share would have.
+Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels", arXiv:1911.00068. The
+model that doubts must not have learned from the row. Departure: how many rows are named does not follow from the
+confident joint alone. Where labels are hard to tell apart a model disagrees with many that are right, and the joint
+cannot tell that from error. Errors, though, do not shun the easy rows: so what disagrees among the third of the rows
+that the model is surest of is taken for the share of doubtful labels, and no more rows are named than half as many
+again as that share would have.
 """
 
 from __future__ import annotations

@@ -38,17 +38,15 @@ class AnswerClaims:
         head = ["The same claims, with what it takes to decide them."]
         if more_rows:
             head += [
-                f"Before this is run: label about {more_rows:,} more rows for the test. They go into the file "
-                f"of data.test,",
-                "or into the training file where the test is split off it, with as many more for the other splits.",
+                f"Before this is run: label about {more_rows:,} more rows for the test. They go into the file of",
+                "data.test, or into the training file where the test is split off it, with more for the others.",
             ]
         return [
             Step(
                 "answer_claims",
                 f"Decide {'the open claim' if len(ways) == 1 else f'{len(ways)} open claims'} with {what}",
                 f"{_listed(texts)} came out inconclusive: what the study has cannot tell. With {what} it would "
-                f"be settled, "
-                "four times in five.",
+                "be settled, four times in five.",
                 gain,
                 (0.0, max(evidence.smallest, *(_distance(way[2]) for way in ways))),
                 machine,

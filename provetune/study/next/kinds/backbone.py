@@ -40,8 +40,7 @@ def _first(evidence: Evidence, name: str) -> Step:
         "backbone",
         f"Fine-tune a language model ('{name}')",
         f"Only methods without a pretrained model were tried, and the best gets {evidence.error:.1%} of the "
-        f"validation rows "
-        "wrong. A fine-tuned one usually removes a good third of that.",
+        "validation rows wrong. A fine-tuned one usually removes a good third of that.",
         gain,
         (0.0, 2 * gain),
         _costs.runs(leader, evidence.seeds) + FIRST_RUN_SECONDS * evidence.seeds,
@@ -63,8 +62,7 @@ def _larger(evidence: Evidence, name: str, times: float) -> Step:
         "backbone",
         f"Try a larger backbone, '{name}'",
         f"'{base.name}' gets {1 - base.score:.1%} of the validation rows wrong; '{name}' has {times:.1f} times "
-        f"the weights "
-        "and speaks the language.",
+        "the weights and speaks the language.",
         gain,
         (0.0, 2 * gain),
         _costs.runs(base, evidence.seeds, times=1 + times),

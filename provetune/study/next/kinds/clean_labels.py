@@ -35,11 +35,9 @@ class CleanLabels:
             Step(
                 "clean_labels",
                 f"Look again at the labels of {len(rows):,} training rows",
-                f"Of the rows that '{found.method}' is surest of without having learned from them, "
-                f"{found.share:.0%} have "
-                f"another label. Leaving the doubtful rows out changed its validation score by "
-                f"{found.gain:+.3f}; labels "
-                "that are set right should do more.",
+                f"Of the rows that '{found.method}' is surest of without having learned from them, {found.share:.0%} "
+                "have another label. Leaving the doubtful rows out changed its validation score by "
+                f"{found.gain:+.3f}; labels that are set right should do more.",
                 found.gain,
                 found.interval,
                 _costs.runs(leader, evidence.seeds, times=2),

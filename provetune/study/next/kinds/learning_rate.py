@@ -23,6 +23,8 @@ THROWN_BACK = 1.3
 """A loss that rises above so many times where it began was thrown back by steps that were too large."""
 FACTOR = 10.0
 FAR = 3.0
+NEIGHBOURS = 5.0
+"""Two rates that are farther apart say nothing about what lies beyond the better one."""
 OVER_BASELINE = 0.38
 """Share of a baseline's error that fine-tuning removed: .37 on sst2 and .40 on clinc150 (benchmarks/quality.py)."""
 _WINDOW = 0.1
@@ -34,11 +36,13 @@ class LearningRate:
     name = "learning_rate"
 
     def propose(self, evidence: Evidence) -> Sequence[Step]:
-        steps = []
+        steps: list[Step] = []
         for one in evidence.candidates.values():
             if one.learns_from != "weights" or not any(run.losses for run in one.runs):
                 continue
             broken = _what_is_broken(one, evidence)
+            if broken is not None and _done_better(one, evidence):
+                continue
             if broken is not None:
                 steps.append(_repair(one, evidence, *broken))
             elif one.name == evidence.best:
@@ -56,14 +60,16 @@ def _what_is_broken(one: CandidateEvidence, evidence: Evidence) -> tuple[float, 
     failed = sum(run.failed is not None for run in one.runs)
     odd = _oddness(one)
     others = [other for other in evidence.candidates.values() if other.learns_from != "weights" and other.passed]
-    rival = max(others, key=lambda other: other.score, default=one)
-    behind = one.score < rival.score - evidence.smallest
+    rival = max(others, key=lambda other: other.score, default=None)
     stalled = not math.isfinite(last) or last > STALLED * first
+    # A rate far off that wins nothing over what trains no backbone is suspect; a usual one must stall and lose clearly.
+    least = 0.0 if odd is not None else evidence.smallest
+    behind = rival is not None and one.score <= rival.score - least and (odd is not None or stalled)
     thrown = odd is not None and odd > 1 and median(map(_roughness, curves)) > THROWN_BACK
     short = odd is not None and odd < 1 and _longer(one, evidence) is not None
-    if not (2 * failed >= len(one.runs) or (behind and (odd is not None or stalled)) or (odd and stalled)):
-        if not thrown and not short:
-            return None
+    idle = 2 * failed >= len(one.runs) or behind or (odd is not None and stalled)
+    if not (idle or thrown or short):
+        return None
     said = [f"the training loss of '{one.name}' went from {first:.2f} to {last:.2f} only"] if stalled else []
     if failed:
         said.append(f"{failed} of its {len(one.runs)} runs say no more than the most frequent label")
@@ -71,7 +77,7 @@ def _what_is_broken(one: CandidateEvidence, evidence: Evidence) -> tuple[float, 
         said.append(f"the training loss of '{one.name}' rose far above where it began before it fell")
     if short:
         said.append(f"'{one.name}' was still improving when its schedule ended")
-    if behind and not failed:
+    if rival is not None and behind and not failed:
         said.append(
             f"it scores {one.score:.3f} on validation rows, '{rival.name}', which trains no backbone, {rival.score:.3f}"
         )
@@ -81,6 +87,19 @@ def _what_is_broken(one: CandidateEvidence, evidence: Evidence) -> tuple[float, 
     # A rate that is far off goes back to the usual one; otherwise a power of ten in the direction of the curve.
     factor = 1 / odd if odd is not None and (odd < 1) == up else (FACTOR if up else 1 / FACTOR)
     return factor, "; ".join(said)
+
+
+def _done_better(one: CandidateEvidence, evidence: Evidence) -> bool:
+    """Whether another rate of the same method and backbone was tried already, and scored better."""
+    return any(
+        other.score > one.score and _rate(other) != _rate(one)
+        for other in evidence.candidates.values()
+        if _alike(other, one)
+    )
+
+
+def _alike(one: CandidateEvidence, other: CandidateEvidence) -> bool:
+    return (one.candidate.method, one.candidate.backbone) == (other.candidate.method, other.candidate.backbone)
 
 
 def _wants_larger_steps(one: CandidateEvidence, curves: Sequence[Sequence[float]], odd: float | None) -> bool:
@@ -125,17 +144,15 @@ def _repair(one: CandidateEvidence, evidence: Evidence, factor: float, said: str
 
 def _beyond_edge(one: CandidateEvidence, evidence: Evidence) -> Step | None:
     """The best of several tried rates lies at the end of what was tried."""
-    tried = {
-        _rate(other): other.score
-        for other in evidence.candidates.values()
-        if other.candidate.method == one.candidate.method and other.candidate.backbone == one.candidate.backbone
-    }
+    tried = {_rate(other): other.score for other in evidence.candidates.values() if _alike(other, one)}
     rate = _rate(one)
     if len(tried) < 2 or rate not in (min(tried), max(tried)):
         return None
     inner = max(tried, key=lambda value: tried[value] if value != rate else -math.inf)
     step = rate / inner
-    wanted = float(f"{rate * (min(max(step, 1 / FACTOR), FACTOR)):.2g}")
+    if max(step, 1 / step) > NEIGHBOURS:
+        return None
+    wanted = float(f"{rate * step:.2g}")
     gain = max(0.0, (tried[rate] - tried[inner]) / 2)
     name = variant_name(one.name, "faster" if step > 1 else "slower")
     return Step(
@@ -173,8 +190,7 @@ def _longer(one: CandidateEvidence, evidence: Evidence) -> Step | None:
         "learning_rate",
         f"Train '{one.name}' for {2 * epochs:g} epochs instead of {epochs:g}",
         f"The schedule ended while '{one.name}' was still improving: its validation score rose by {last:.3f} "
-        f"between the "
-        "last two evaluations.",
+        "between the last two evaluations.",
         gain,
         (gain - error, gain + error),
         _costs.runs(one, evidence.seeds, times=3),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 MOST_KAPPA = 0.4
-"""Under this, even at the upper end of its interval, two labels are told apart fairly at best (Landis and Koch 1977)."""
+"""Under this, even at the upper end of its interval, labels are told apart fairly at best (Landis and Koch 1977)."""
 LEAST_ROWS = 10
 
 

@@ -68,9 +68,7 @@ def _label(leader: CandidateEvidence, evidence: Evidence, curve: Curve, found: E
             {name: (leader.name, {}), leader.name: (leader.name, {"data": {"share": before}})},
             head=(
                 f"Before this is run: add about {added:,} newly labelled rows to the training file.",
-                f"'{leader.name}' then learns from a share of the rows that is as many as there were "
-                f"({before:g} of them), "
-                f"'{name}' from all.",
+                f"'{leader.name}' then learns from as many rows as there were ({before:g} of all), '{name}' from all.",
                 "Where the test is split off the training file, more rows make another test, which no look has worn.",
             ),
         ),

@@ -22,7 +22,7 @@ RISEN = 1.25
 BY_HEART = 0.5
 """The training loss ends under this share of the least validation loss."""
 LEFT = 0.05
-"""Share of what is left to get right that regularisation is held to win, beyond what was lost after the peak. Assumed."""
+"""Share of what is left to get right that regularisation is held to win, besides what was lost. Assumed."""
 UNLEARNED = 0.5
 LOSS = "log_loss"
 _WINDOW = 0.1
@@ -77,9 +77,8 @@ def _more(leader: CandidateEvidence, evidence: Evidence, gaps: Sequence[_Gap], f
     gain = LEFT * evidence.reducible + (fall if fell else 0.0)
     order = Order.SMALL if gain < evidence.smallest else Order.EVIDENCE if fell else Order.PRIOR
     lost = (
-        f", and its score fell by {fall:.3f} from its peak, {when:.0%} of the way through. The best state was "
-        f"kept, but a "
-        "schedule that is cut off in the middle is not the one that would have been best."
+        f", and its score fell by {fall:.3f} from its peak, {when:.0%} of the way through. The best state was kept, "
+        "but a schedule that is cut off in the middle is not the one that would have been best."
         if fell
         else ". Its score did not fall with it, so little is to be expected."
     )
@@ -87,8 +86,7 @@ def _more(leader: CandidateEvidence, evidence: Evidence, gaps: Sequence[_Gap], f
         "regularisation",
         f"Regularise '{leader.name}' more: weight decay {changed['weight_decay']:g}, {shorter:g} epochs",
         f"'{leader.name}' learned its rows by heart: the training loss ended at {train:.2f}, the validation "
-        f"loss rose from "
-        f"{least:.2f} to {last:.2f}{lost}",
+        f"loss rose from {least:.2f} to {last:.2f}{lost}",
         gain,
         (0.0, 2 * gain),
         _costs.runs(leader, evidence.seeds, times=1 + shorter / epochs),

@@ -21,10 +21,8 @@ class Stop:
             Step(
                 "stop",
                 "Stop here",
-                f"Acceptance is met ({met}), and nothing in the evidence promises more than "
-                f"{evidence.smallest:g}, the smallest "
-                f"effect that "
-                "matters.",
+                f"Acceptance is met ({met}), and nothing in the evidence promises more than {evidence.smallest:g}, "
+                "the smallest effect that matters.",
                 0.0,
                 (0.0, 0.0),
                 0.0,
