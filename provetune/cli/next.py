@@ -67,4 +67,16 @@ def _show(document: dict[str, Any]) -> None:
         screen.print(f"   from {step['details']['source']}", style="dim", markup=False, soft_wrap=True)
         if "table" in step["details"]:
             screen.print(f"   rows: {step['details']['table']}", markup=False, soft_wrap=True)
-        screen.print(f"   provetune run {step['problem']}    # tests {step['claim']}", markup=False, soft_wrap=True)
+        screen.print(
+            f"   {_line(step, document['workspace'])}    # tests {step['claim']}", markup=False, soft_wrap=True
+        )
+
+
+def _line(step: dict[str, Any], workspace: str) -> str:
+    """What runs a step, in the workspace whose ledger has counted the looks at these test rows."""
+    import shlex
+
+    words = ["provetune", "run", step["problem"]]
+    if (Path(step["problem"]).absolute().parent / ".provetune").resolve() != Path(workspace).resolve():
+        words += ["--workspace", workspace]
+    return shlex.join(words)

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import ttost_paired
 
 from provetune.core.errors import UsageError
 from provetune.statistics.crossed import estimate
@@ -23,8 +25,6 @@ def order(comparator: str, margin: float, values: np.ndarray = PAIRED) -> Questi
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 @settings(deadline=None)
 def test_holm_equals_statsmodels(p):
-    from statsmodels.stats.multitest import multipletests
-
     assert holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]))
 
 
@@ -36,8 +36,6 @@ def test_holm_by_hand_and_refusals():
 
 
 def test_equivalence_equals_statsmodels():
-    from statsmodels.stats.weightstats import ttost_paired
-
     values = np.random.default_rng(2).uniform(-0.343, 0.349, (1, 4000))
     reference, lower, upper = ttost_paired(values[0], np.zeros(4000), -0.01, 0.01)
     found = answer([Question("equal", "~", 0.01, None, estimate(values))], 0.05)[0]

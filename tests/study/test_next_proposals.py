@@ -154,7 +154,7 @@ def test_evidence_is_what_the_runs_left(study: tuple[Path, Path]) -> None:
 def test_the_document_has_what_it_promises(study: tuple[Path, Path], tmp_path: Path) -> None:
     path, folder = study
     document = propose_next(path, folder, output=tmp_path, top=2, probe=False)
-    assert set(document) == {"steps", "study", "metric", "best", "notes"}
+    assert set(document) == {"steps", "study", "metric", "workspace", "best", "notes"}
     assert 1 <= len(document["steps"]) <= 2
     for step in document["steps"]:
         assert set(step) == {

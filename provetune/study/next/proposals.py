@@ -45,7 +45,7 @@ def propose_next(
     Returns:
         JSON-ready: ``steps`` (``kind``, ``title``, ``reason``, ``gain``, ``gain_interval``, ``cost_seconds``,
         ``problem``
-        (path, or None where there is nothing to run), ``claim``, ``details``), ``study``, ``metric``,
+        (path, or None where there is nothing to run), ``claim``, ``details``), ``study``, ``metric``, ``workspace``,
         ``best``, ``notes``.
 
     Raises:
@@ -66,6 +66,7 @@ def propose_next(
         "steps": written,
         "study": evidence.study,
         "metric": evidence.metric,
+        "workspace": str(study_folder.absolute().parent.parent),
         "best": {"candidate": evidence.best, "validation": evidence.leader.score},
         "notes": notes,
     }

@@ -100,7 +100,8 @@ def _measure(
     return Step(
         "more_labels",
         f"Measure what more rows would bring '{leader.name}'",
-        f"{said} Trained on a quarter, a half and three quarters of the rows, it says whether labelling pays.",
+        f"{said} Trained on a quarter, a half and three quarters of the rows, it says whether labelling pays, "
+        "whose time is counted in.",
         gain,
         (low, high),
         _costs.runs(leader, evidence.seeds, times=1 + sum(SHARES.values())),
