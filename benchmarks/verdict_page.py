@@ -27,6 +27,11 @@ DEMANDS = {
     "6 reuse": "eight looks at the same rows at most 10 %",
     "6 stopping": "stopping early at most 5 %",
 }
+PICTURES = {
+    "grid": (("False support of each rule", "verdict_rates"), ("Power", "verdict_power")),
+    "real": (("Real sets", "verdict_real"),),
+    "families": (("Looking again", "verdict_reuse"),),
+}
 LIMITS = {"holm": FAMILY_WISE, "tost": EQUIVALENCE, "reuse": REUSE, "stopping": STOPPING}
 
 Cell = Mapping[str, Any]
@@ -46,6 +51,8 @@ def write(document: Mapping[str, Any], docs: Path) -> None:
     path = docs / "concepts" / "verdict.md"
     text = path.read_text(encoding="utf-8")
     for name, block in blocks.items():
+        # The pictures stand with the tables: the page links to none that is not drawn yet.
+        block += "".join(f"\n\n![{title}](../pictures/{file}.svg)" for title, file in PICTURES.get(name, ()))
         pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
         text = pattern.sub(lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text)
     write_text(path, text)

@@ -23,7 +23,7 @@ def order(comparator: str, margin: float, values: np.ndarray = PAIRED) -> Questi
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=15)
 def test_holm_equals_statsmodels(p):
     assert holm(p) == pytest.approx(list(multipletests(p, method="holm")[1]))
 
