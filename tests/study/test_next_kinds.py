@@ -118,7 +118,7 @@ def test_a_fine_tuned_best_is_measured_before_anybody_labels() -> None:
 
 def suspicion(gain: float, share: float = 0.2) -> Suspicion:
     rows = tuple({"row_id": f"r{number}", "label": "a", "likely": "b"} for number in range(30))
-    return Suspicion(share, rows, gain, (gain - 0.01, gain + 0.01), "words")
+    return Suspicion(share, share - 0.02, rows, gain, (gain - 0.01, gain + 0.01), "words")
 
 
 def test_doubtful_labels_are_a_step_where_leaving_them_out_helped() -> None:
@@ -126,8 +126,8 @@ def test_doubtful_labels_are_a_step_where_leaving_them_out_helped() -> None:
     step = only("clean_labels", evidence(words, suspicion=suspicion(0.02)))
     assert (step.gain, step.order, step.people_seconds) == (0.02, Order.EVIDENCE, 30 * CHECKING_SECONDS)
     assert len(step.table) == 30
-    assert not KINDS.get("clean_labels").propose(evidence(words, suspicion=suspicion(-0.02)))
-    assert not KINDS.get("clean_labels").propose(evidence(words, suspicion=suspicion(0.02, share=0.01)))
+    assert only("clean_labels", evidence(words, suspicion=suspicion(-0.02))).order == Order.QUESTION
+    assert not KINDS.get("clean_labels").propose(evidence(words, suspicion=suspicion(0.02, share=0.06)))
 
 
 def test_settled_rows_stay_settled() -> None:

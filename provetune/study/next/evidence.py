@@ -89,12 +89,16 @@ class CandidateEvidence:
         return max(run.training_rows for run in self.runs)
 
 
+LEAST_WRONG = 0.05
+
+
 @dataclass(frozen=True)
 class Suspicion:
     """Training rows whose label is doubtful, found by a cheap method on rows that it did not learn from.
 
     Attributes:
-        share: of the training rows that the method is surest of, those whose label is another.
+        share: of the training labels that are wrong: of the rows that the method is surest of, those labelled otherwise.
+        at_least: 95 % lower bound of it.
         rows: the doubtful rows, the most doubtful first, as they are listed in a file (`suspicious.COLUMNS`).
         gain: what leaving them out changed, measured on validation rows with the cheap method.
         interval: of it, 95 %.
@@ -102,6 +106,7 @@ class Suspicion:
     """
 
     share: float
+    at_least: float
     rows: tuple[Mapping[str, Any], ...]
     gain: float
     interval: tuple[float, float]
@@ -109,8 +114,8 @@ class Suspicion:
 
     @property
     def believed(self) -> bool:
-        """Whether it helped to leave the rows out. Where it did not, the doubt was the method's own weakness."""
-        return self.gain > 0 and bool(self.rows)
+        """Whether so many labels are wrong beyond doubt; fewer disagree in clean sets too."""
+        return self.at_least >= LEAST_WRONG and bool(self.rows)
 
 
 @dataclass(frozen=True)

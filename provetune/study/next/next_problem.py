@@ -88,6 +88,9 @@ def _changed(value: Mapping[str, Any], resolved: Problem, change: Change, table:
         candidates.setdefault(name, _as_written(name, named, resolved))
     for name, (base, fields) in change.add.items():
         start = {} if base is None else copy.deepcopy(_as_written(base, named, resolved))
+        if fields.get("method", start.get("method")) != start.get("method"):
+            # Another method has other settings; what it learns from stays.
+            start = {key: start[key] for key in ("data",) if key in start}
         candidates[name] = _merged(start, _with_table(fields, table))
     wanted["candidates"] = candidates
     wanted["claims"] = list(change.claims)

@@ -43,16 +43,16 @@ def probe_labels(learner: CheapLearner, metric: str) -> Suspicion | None:
     if learner.labels.ndim != 1 or learner.train.num_rows < LEAST_ROWS:
         return None
     probabilities = learner.held_out(make_folds(learner.labels))
-    share = wrong_share(learner.labels, probabilities)
+    share, at_least = wrong_share(learner.labels, probabilities)
     doubtful = doubtful_rows(learner.labels, probabilities, share)
     everyone = np.arange(learner.train.num_rows)
     kept = np.setdiff1d(everyone, doubtful)
     if not len(doubtful) or len(np.unique(learner.labels[kept])) < len(np.unique(learner.labels)):
-        return Suspicion(share, (), 0.0, (0.0, 0.0), learner.name)
+        return Suspicion(share, at_least, (), 0.0, (0.0, 0.0), learner.name)
     before, after = (row_contributions(metric, learner.judged(rows))[1] for rows in (everyone, kept))
     gain, error = float((after - before).mean()), float((after - before).std(ddof=1) / len(before) ** 0.5)
     rows = tuple(_listed(learner, int(row), probabilities[row]) for row in doubtful)
-    return Suspicion(share, rows, gain, (gain - 1.96 * error, gain + 1.96 * error), learner.name)
+    return Suspicion(share, at_least, rows, gain, (gain - 1.96 * error, gain + 1.96 * error), learner.name)
 
 
 def make_folds(labels: Array) -> Array:

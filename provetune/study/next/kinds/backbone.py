@@ -47,7 +47,7 @@ def _first(evidence: Evidence, name: str) -> Step:
         _order(evidence, gain),
         f"prior: {OVER_WORDS:.0%} of the baseline's error, as on sst2 and clinc150 (benchmarks/quality.py)",
         change=Change(
-            (leader.name,), (f"full > {leader.name}",), {"full": (None, {"backbone": name, "method": "full"})}
+            (leader.name,), (f"full > {leader.name}",), {"full": (leader.name, {"backbone": name, "method": "full"})}
         ),
         details={"backbone": name},
     )

@@ -10,11 +10,6 @@ from provetune.study.next.kinds import _costs
 from provetune.study.next.kinds._names import variant_name
 from provetune.study.next.step import CHECKING_SECONDS, TABLE, Change, Order, Step
 
-LEAST_SHARE = 0.05
-"""Fewer doubtful labels than this among the surest rows are found in clean sets too."""
-SURE_SHARE = 0.08
-"""Fewer than this are not taken for evidence, whatever leaving them out brought (benchmarks/next_steps.py)."""
-
 
 class CleanLabels:
     """`clean_labels`."""
@@ -23,25 +18,26 @@ class CleanLabels:
 
     def propose(self, evidence: Evidence) -> Sequence[Step]:
         found, leader = evidence.suspicion, evidence.leader
-        if found is None or not found.believed or found.share < LEAST_SHARE:
+        if found is None or not found.believed:
             return []
         decided = decided_rows(evidence)
         rows = [row for row in found.rows if row["row_id"] not in {one["row_id"] for one in decided}]
         if not rows:
             return []
         name = variant_name(leader.name, "clean")
-        pays = found.gain >= evidence.smallest and found.interval[0] > 0 and found.share >= SURE_SHARE
+        pays = found.gain >= evidence.smallest and found.interval[0] > 0
         return [
             Step(
                 "clean_labels",
                 f"Look again at the labels of {len(rows):,} training rows",
                 f"Of the rows that '{found.method}' is surest of without having learned from them, {found.share:.0%} "
-                "have another label. Leaving the doubtful rows out changed its validation score by "
-                f"{found.gain:+.3f}; labels that are set right should do more.",
+                "have another label, where clean sets have next to none. Leaving the doubtful rows out changed its "
+                f"validation score by {found.gain:+.3f}, on labels of which as many may be wrong; labels that are set "
+                "right should do more.",
                 found.gain,
                 found.interval,
                 _costs.runs(leader, evidence.seeds, times=2),
-                Order.EVIDENCE if pays else Order.SMALL,
+                Order.EVIDENCE if pays else Order.QUESTION,
                 f"'{found.method}' with and without the doubtful rows, on validation rows",
                 people_seconds=CHECKING_SECONDS * len(rows),
                 change=Change(
