@@ -1,9 +1,10 @@
 """Real sets with a handicap, and `next` followed for two rounds as a person would who asks nothing.
 
-The handicaps, fixed before anything was run: clinc150 with a tenth of its training rows and `head`; sst2 with 1,500 rows
-and `full` at a fiftieth of its usual learning rate; waimai_zh with 4,000 rows, a fifth of whose training and validation
-labels are flipped, and `tfidf`. What a step needs from a person is done from what was held back: rows are labelled by
-adding as many of them, doubtful labels are set right from the file that was not flipped. Test files are never touched.
+The handicaps, fixed before anything was run: clinc150 with a tenth of its training rows and `head`; sst2 with 1,500
+rows and `full` at a fiftieth of its usual learning rate; waimai_zh with 4,000 rows, a fifth of whose training and
+validation labels are flipped, and `tfidf`. What a step needs from a person is done from what was held back: rows are
+labelled by adding as many of them, doubtful labels are set right from the file that was not flipped. Test files are
+never touched.
 """
 
 from __future__ import annotations

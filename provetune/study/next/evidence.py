@@ -97,7 +97,7 @@ class Suspicion:
     """Training rows whose label is doubtful, found by a cheap method on rows that it did not learn from.
 
     Attributes:
-        share: of the training labels that are wrong: of the rows that the method is surest of, those labelled otherwise.
+        share: of the training labels that are wrong, by the rows that the method is surest of.
         at_least: 95 % lower bound of it.
         rows: the doubtful rows, the most doubtful first, as they are listed in a file (`suspicious.COLUMNS`).
         gain: what leaving them out changed, measured on validation rows with the cheap method.

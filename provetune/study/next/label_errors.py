@@ -4,8 +4,8 @@ Northcutt, Jiang and Chuang 2021, "Confident learning: estimating uncertainty in
 model that doubts must not have learned from the row. Departure: how many rows are named does not follow from the
 confident joint alone. Where labels are hard to tell apart a model disagrees with many that are right, and the joint
 cannot tell that from error. Errors, though, do not shun the easy rows: so what disagrees among the tenth of the rows
-that the model is surest of is taken for the share of wrong labels, and no more rows are named than half as many again as
-that share would have. (Of clean sets at most 2 in 100 of the surest tenth disagreed, 8 of a model of 720 rows that
+that the model is surest of is taken for the share of wrong labels, and no more rows are named than half as many again
+as that share would have. (Of clean sets at most 2 in 100 of the surest tenth disagreed, 8 of a model of 720 rows that
 itself was wrong on 30; of a set with 20 in 100 labels flipped 21.)
 """
 
