@@ -48,17 +48,23 @@ def write(document: Mapping[str, Any], docs: Path) -> None:
         "real": _real(cells),
         "families": _families(cells),
     }
-    path = docs / "concepts" / "verdict.md"
-    text = path.read_text(encoding="utf-8")
-    for name, block in blocks.items():
+    for name, pictures in PICTURES.items():
         # The pictures stand with the tables: the page links to none that is not drawn yet.
-        block += "".join(f"\n\n![{title}](../pictures/{file}.svg)" for title, file in PICTURES.get(name, ()))
-        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
-        text = pattern.sub(lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text)
-    write_text(path, text)
+        blocks[name] += "".join(f"\n\n![{title}](../pictures/{file}.svg)" for title, file in pictures)
+    fill(docs, blocks)
     from verdict_plots import draw
 
     draw(grid, cells, docs / "pictures")
+
+
+def fill(docs: Path, blocks: Mapping[str, str]) -> None:
+    """Put each block between the page's markers of its name."""
+    path = docs / "concepts" / "verdict.md"
+    text = path.read_text(encoding="utf-8")
+    for name, block in blocks.items():
+        pattern = re.compile(f"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        text = pattern.sub(lambda found, block=block: f"{found[1]}{block}\n{found[2]}", text)
+    write_text(path, text)
 
 
 def _demands(document: Mapping[str, Any]) -> str:
@@ -70,25 +76,23 @@ def _demands(document: Mapping[str, Any]) -> str:
     studies = [one["rules"]["crossed"]["studies"] for one in grid]
     said = f"{COMMAND} on {settings['processor']}; {min(studies):,} to {max(studies):,} studies a cell of the grid."
     granted = "Real sets are granted two Monte-Carlo standard errors, and so are families and looks."
-    return f"{_table(('demand', 'measured', 'met'), rows)}\n\n{said} {granted}"
+    return f"{table(('demand', 'measured', 'met'), rows)}\n\n{said} {granted}"
 
 
 def _decisive(name: str, one: Mapping[str, Any]) -> str:
     """The figures of a demand that decide, in words."""
     if name == "1 grid":
-        coverage = f"coverage {_percent(one['least_coverage'])} to {_percent(one['most_coverage'])}"
-        return f"worst {_percent(one['worst'])}, pooled {_percent(one['pooled'])}; {coverage} ({one['cells']} cells)"
+        coverage = f"coverage {percent(one['least_coverage'])} to {percent(one['most_coverage'])}"
+        return f"worst {percent(one['worst'])}, pooled {percent(one['pooled'])}; {coverage} ({one['cells']} cells)"
     if name == "2 power":
-        return ", ".join(f"{_percent(power)} at {sd.replace('sd', 'SD')}" for sd, power in one["power"].items())
+        return ", ".join(f"{percent(power)} at {sd.replace('sd', 'SD')}" for sd, power in one["power"].items())
     if "real" in name:
-        false = f"false {_percent(one['false'])} ± {_percent(one['false_error'])}, worst {_percent(one['worst'])}"
-        coverage = f"coverage {_percent(one['coverage'])}, least {_percent(one['least_coverage'])}"
+        false = f"false {percent(one['false'])} ± {percent(one['false_error'])}, worst {percent(one['worst'])}"
+        coverage = f"coverage {percent(one['coverage'])}, least {percent(one['least_coverage'])}"
         return f"{false}; {coverage} ({one['sets']} sets and metrics)"
     if "rules" in one:
-        return ", ".join(
-            f"{RULE_WORDS[rule]}: up to {_percent(found['worst'])}" for rule, found in one["rules"].items()
-        )
-    return f"worst {_percent(one['worst'])}"
+        return ", ".join(f"{RULE_WORDS[rule]}: up to {percent(found['worst'])}" for rule, found in one["rules"].items())
+    return f"worst {percent(one['worst'])}"
 
 
 def _grid(cells: Sequence[Cell]) -> str:
@@ -99,12 +103,12 @@ def _grid(cells: Sequence[Cell]) -> str:
         row = [RULE_WORDS[rule]]
         for k in seeds:
             false = _sides([cell for cell in cells if cell["seeds"] == k], rule)
-            row.append(f"{_percent(min(false))} to {_percent(max(false))}")
+            row.append(f"{percent(min(false))} to {percent(max(false))}")
         found = [rates(cell["rules"][rule]) for cell in cells]
-        row.append(_percent(float(np.mean([(one["above"] + one["below"]) / 2 for one in found]))))
-        row.append(_percent(min(one["covered"] for one in found)))
+        row.append(percent(float(np.mean([(one["above"] + one["below"]) / 2 for one in found]))))
+        row.append(percent(min(one["covered"] for one in found)))
         rows.append(row)
-    first = _table(("rule", *(f"false, {k} seeds" for k in seeds), "pooled", "least coverage"), rows)
+    first = table(("rule", *(f"false, {k} seeds" for k in seeds), "pooled", "least coverage"), rows)
     return f"{first}\n\nOurs by metric, over all spreads of seeds; false is the worse side:\n\n{_by_metric(cells)}"
 
 
@@ -121,11 +125,11 @@ def _by_metric(cells: Sequence[Cell]) -> str:
             for sd in (0.5, 1.0):
                 wanted = {"seeds": 5, "seed_sd": sd, "effect": 2.0}
                 found = [one for one in chosen if all(one[name] == value for name, value in wanted.items())]
-                powers.append(_percent(rates(found[0]["rules"]["crossed"])["found"]) if found else "–")
-            spread = f"{_percent(min(covered))} to {_percent(max(covered))}"
-            rows.append((words, f"{n:,}", _percent(float(np.mean(false))), _percent(max(false)), spread, *powers))
+                powers.append(percent(rates(found[0]["rules"]["crossed"])["found"]) if found else "–")
+            spread = f"{percent(min(covered))} to {percent(max(covered))}"
+            rows.append((words, f"{n:,}", percent(float(np.mean(false))), percent(max(false)), spread, *powers))
     head = ("metric", "rows", "false, mean", "false, worst", "coverage", "power, 5 seeds, SD 0.5", "SD 1")
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _stress(cells: Mapping[str, Any]) -> str:
@@ -138,9 +142,9 @@ def _stress(cells: Mapping[str, Any]) -> str:
         words = words if part == "stress" else f"{words} (no limit: shown as a warning)"
         false = {rule: _sides(found, rule) for rule in ("crossed", "normal_rows")}
         covered = min(rates(cell["rules"]["crossed"])["covered"] for cell in found)
-        worst = (_percent(max(false["crossed"])), _percent(max(false["normal_rows"])))
-        rows.append((words, METRICS[metric], *worst, _percent(covered)))
-    return _table(("cell", "metric", "false, worst", "without ν_r and least variance", "least coverage"), rows)
+        worst = (percent(max(false["crossed"])), percent(max(false["normal_rows"])))
+        rows.append((words, METRICS[metric], *worst, percent(covered)))
+    return table(("cell", "metric", "false, worst", "without ν_r and least variance", "least coverage"), rows)
 
 
 def _real(cells: Mapping[str, Any]) -> str:
@@ -151,14 +155,12 @@ def _real(cells: Mapping[str, Any]) -> str:
             continue
         real, metric = rest.split("/")
         ours, error = cell["rates"]["crossed"], cell["errors"]["crossed"]
-        others = (_percent(cell["rates"][rule]["false"]) for rule in ("seed_t", "rows_only"))
-        false = f"{_percent(ours['false'])} ± {_percent(error['false'])}"
-        covered = f"{_percent(ours['covered'])} ± {_percent(error['covered'])}"
+        others = (percent(cell["rates"][rule]["false"]) for rule in ("seed_t", "rows_only"))
+        false = f"{percent(ours['false'])} ± {percent(error['false'])}"
+        covered = f"{percent(ours['covered'])} ± {percent(error['covered'])}"
         rows.append((real, METRICS[metric], "A/A" if part == "aa" else "pair", false, covered, *others))
     rows.sort(key=lambda row: (row[2], row[0], row[1]))
-    return _table(
-        ("set", "metric", "study", "false per side", "coverage", "Welch's t, false", "rows only, false"), rows
-    )
+    return table(("set", "metric", "study", "false per side", "coverage", "Welch's t, false", "rows only, false"), rows)
 
 
 def _families(cells: Mapping[str, Any]) -> str:
@@ -169,16 +171,16 @@ def _families(cells: Mapping[str, Any]) -> str:
             continue
         beside = ""
         if part == "holm":
-            beside = f"{_percent(cell['uncorrected'] / cell['studies'])} without correction"
+            beside = f"{percent(cell['uncorrected'] / cell['studies'])} without correction"
         if part == "reuse":
-            beside = f"{_percent(cell['unaccounted'][-1] / cell['studies'])} unaccounted"
+            beside = f"{percent(cell['unaccounted'][-1] / cell['studies'])} unaccounted"
         if part == "stopping" and "seeds" in cell:
             beside = f"{cell['seeds'] / cell['studies']:.1f} seeds on average"
             if cell["true"]:
-                beside += f", {_percent(cell['found'] / cell['studies'] / cell['true'])} of true claims found"
-        limit = "–" if "after every seed" in name else _percent(LIMITS[part])
-        rows.append((part, rest.replace("/", ", "), _percent(family_rate(part, cell)), limit, beside))
-    return _table(("what", "cell", "any false support", "limit", ""), rows)
+                beside += f", {percent(cell['found'] / cell['studies'] / cell['true'])} of true claims found"
+        limit = "–" if "after every seed" in name else percent(LIMITS[part])
+        rows.append((part, rest.replace("/", ", "), percent(family_rate(part, cell)), limit, beside))
+    return table(("what", "cell", "any false support", "limit", ""), rows)
 
 
 def _sides(cells: Sequence[Cell], rule: str) -> list[float]:
@@ -187,10 +189,12 @@ def _sides(cells: Sequence[Cell], rule: str) -> list[float]:
     return [max(one["above"], one["below"]) for one in found]
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _percent(rate: float) -> str:
+def percent(rate: float) -> str:
+    """A rate as the page shows it."""
     return f"{100 * rate:.1f} %" if rate < 0.995 or rate == 1 else f"{100 * rate:.2f} %"

@@ -75,10 +75,17 @@ def claim_lines(claims: Sequence[Any]) -> list[str]:
         parts = [f"{claim.get('claim')}: {verdict or 'not judged yet'}{_claim_figures(claim)}"]
         if verdict is not None and claim.get("interval", [None])[0] is None:
             parts.append(claim.get("words", ""))
-        parts += [note for note in claim.get("notes", ()) if note not in said]
-        said.update(claim.get("notes", ()))
+        remarks = claim_remarks(claim)
+        parts += [remark for remark in remarks if remark not in said]
+        said.update(remarks)
         lines.append("\n    ".join(parts))
     return lines
+
+
+def claim_remarks(claim: Mapping[str, Any]) -> list[str]:
+    """What to know before a verdict is trusted, and what would settle an open one."""
+    needs = claim.get("needs") or {}
+    return [*claim.get("notes", ()), *([needs["note"]] if needs.get("note") else [])]
 
 
 def corrected_p(claim: Mapping[str, Any]) -> float | None:

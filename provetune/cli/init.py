@@ -13,7 +13,7 @@ from provetune.cli._siblings import find_siblings
 from provetune.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from provetune.core.protocols import Role
+    from provetune.core.protocols import Task
     from provetune.data.table import RawTable
 
 _OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope")
@@ -79,9 +79,8 @@ class _Draft:
 
         self.file, self.output, self.task = file, output, task
         self.encoding, self.delimiter = encoding, delimiter
-        roles = TASKS.get(task).roles
         self.raw: RawTable = read_table(file, encoding=encoding, delimiter=delimiter)
-        self.columns, self.reasons = _find_columns(self.raw, roles, given)
+        self.columns, self.reasons = _find_columns(self.raw, TASKS.get(task), given)
         self.labels = self._count_labels()
         self.language = detect_language(self._texts())
         self.siblings = {} if file.startswith("hub:") else find_siblings(Path(file))
@@ -206,22 +205,23 @@ class _Draft:
 
 
 def _find_columns(
-    raw: RawTable, roles: Sequence[Role], given: dict[str, str | list[str]]
+    raw: RawTable, task: Task, given: dict[str, str | list[str]]
 ) -> tuple[dict[str, str | list[str]], dict[str, str]]:
     """The column of each role, as given or detected, and why; a role that nothing fits has a reason alone."""
-    from provetune.data.columns import detect_columns, resolve_columns
-    from provetune.problem.syntax import Columns
+    from provetune.data.columns import check_named
 
-    resolve_columns(raw, Columns.model_validate(given), [role for role in roles if role.name in given])
-    taken = [name for column in given.values() for name in ([column] if isinstance(column, str) else column)]
-    detected = detect_columns(raw, [role for role in roles if role.name not in given], taken=taken)
+    check_named(raw, given, [role.name for role in task.roles])
+    detected = task.detect(raw, given)
     found = {**detected.columns, **given}
     reasons = {**detected.reasons, **dict.fromkeys(given, "You said so.")}
-    if "text" not in found:
-        raise DataError(
-            reasons["text"], where=raw.location, hint=f"Name it with --text. Columns: {', '.join(raw.names[:20])}."
-        )
-    return {role.name: found[role.name] for role in roles if role.name in found}, reasons
+    for role in task.roles:
+        if role.name not in found and role.required and role.name != "label":
+            raise DataError(
+                reasons[role.name],
+                where=raw.location,
+                hint=f"Name it with --{role.name}. Columns: {', '.join(raw.names[:20])}.",
+            )
+    return {role.name: found[role.name] for role in task.roles if role.name in found}, reasons
 
 
 def _short(value: Any, most: int = 60) -> str:

@@ -46,6 +46,8 @@ def command(
 
 
 def _show(document: dict[str, Any]) -> None:
+    from provetune.study.plan_words import say_open
+
     screen = console()
     rows = document["rows"]
     screen.print(
@@ -55,8 +57,11 @@ def _show(document: dict[str, Any]) -> None:
     if document["claims"]:
         screen.print()
         screen.print(_claim_table(document["claims"]))
-        for claim in (claim for claim in document["claims"] if claim["detectable"] is None):
-            screen.print(f"{claim['claim']}: {claim['words']}", markup=False, soft_wrap=True, style="dim")
+        for claim in document["claims"]:
+            if claim["detectable"] is None:
+                screen.print(f"'{claim['claim']}': {claim['words']}", markup=False, soft_wrap=True, style="dim")
+            elif not claim["underpowered"]:
+                screen.print(say_open(claim), markup=False, soft_wrap=True, style="dim")
         if any(claim["basis"] == "prior" for claim in document["claims"]):
             screen.print(
                 "prior: assumed; two finished runs of each candidate, of an interrupted study too, make a pilot.",

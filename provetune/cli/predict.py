@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json as json_text
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,6 +43,10 @@ def command(
     text: Annotated[
         list[str] | None, typer.Option("--text", metavar="COLUMN", help="Text column of --input, where it differs.")
     ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", metavar="FILE", help="Documents to find, for a bundle that finds documents."),
+    ] = None,
     keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Answer rows without text with no label.")] = False,
     top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Show the k likeliest labels.")] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Show the probability of every label.")] = False,
@@ -54,7 +59,7 @@ def command(
     _check_places(texts, pair, source, target)
     asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
     with logs_on_stderr(json):
-        predictor = _load(bundle, workspace, precision=precision, device=device)
+        predictor = _load(bundle, workspace, corpus, precision=precision, device=device)
         if source is not None and target is not None:
             document: Any = _predict_file(predictor, source, target, columns=text, **asked)
         elif texts or json:
@@ -65,7 +70,7 @@ def command(
     elif source is not None:
         print_note(f"{document['rows']:,} rows written to {target}.")
     elif texts:
-        _show(given, document)
+        _show(given, document, predictor.answer_keys)
     else:
         _stream(predictor, asked)
 
@@ -110,10 +115,15 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _load(bundle: str, workspace: Path | None, **options: Any) -> Predictor:
+def _load(bundle: str, workspace: Path | None, corpus: str | None, **options: Any) -> Predictor:
     from provetune.inference.predictor import load
 
-    return load(find_bundle(bundle, workspace), **options)
+    predictor = load(find_bundle(bundle, workspace), **options)
+    if corpus is None:
+        return predictor
+    from provetune.inference.corpus_search import read_documents, search_among
+
+    return search_among(predictor, read_documents(predictor, corpus))
 
 
 def _predict_file(predictor: Predictor, source: str, target: str, **options: Any) -> dict[str, Any]:
@@ -143,36 +153,39 @@ def _stream(predictor: Predictor, options: dict[str, Any]) -> None:
     """Answer lines of stdin as they come, in memory that does not grow with them."""
     lines = _lines_of_stdin()
     while window := list(islice(lines, _WINDOW)):
-        _show(window, list(predictor.predict(_items(predictor, window, None), **options)))
+        _show(window, list(predictor.predict(_items(predictor, window, None), **options)), predictor.answer_keys)
 
 
-def _show(items: list[Any], answers: list[dict[str, Any]]) -> None:
+def _show(items: list[Any], answers: list[dict[str, Any]], keys: Sequence[str]) -> None:
     """A table on a terminal; for another program one line a text: label, score, more labels, tab-separated."""
     if not sys.stdout.isatty():
-        print_text("\n".join("\t".join(_cells(answer)) for answer in answers))
+        print_text("\n".join("\t".join(_cells(answer, keys)) for answer in answers))
         return
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table("text", "label", "score", box=None, pad_edge=False, header_style="bold")
+    table = Table("text", *keys, box=None, pad_edge=False, header_style="bold")
     for item, answer in zip(items, answers, strict=True):
-        chosen = _spell(answer["label"])
+        told = [_spell(answer[key]) for key in keys]
         text = item if isinstance(item, str) else " | ".join(item)
-        table.add_row(escape(text), escape(chosen), _number(answer["score"]))
+        table.add_row(escape(text), *map(escape, told))
         for label, score in answer.get("labels", {}).items():
-            if label != chosen:
-                table.add_row("", escape(label), _number(score), style="dim")
+            if label != told[0]:
+                table.add_row("", escape(label), _spell(score), style="dim")
     console().print(table)
 
 
-def _cells(answer: dict[str, Any]) -> list[str]:
+def _cells(answer: dict[str, Any], keys: Sequence[str]) -> list[str]:
     more = [f"{label}={score:.4f}" for label, score in answer.get("labels", {}).items()]
-    return [_spell(answer["label"]), _number(answer["score"]), *more]
+    # One line an answer, whatever stands in it.
+    return [*(" ".join(_spell(answer[key]).split()) for key in keys), *more]
 
 
-def _spell(label: str | list[str] | None) -> str:
-    return "" if label is None else label if isinstance(label, str) else "|".join(label)
-
-
-def _number(score: float | None) -> str:
-    return "" if score is None else f"{score:.4f}"
+def _spell(value: Any) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, list) and all(isinstance(part, str) for part in value):
+        return "|".join(value)
+    return json_text.dumps(value, ensure_ascii=False)

@@ -31,6 +31,9 @@ def command(
     ] = None,
     study: Annotated[str | None, typer.Option("--study", metavar="ID", help="Another study than the latest.")] = None,
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Another workspace than beside it.")] = None,
+    ledger: Annotated[
+        str | None, typer.Option("--ledger", metavar="URL", help="The ledger that the study was run with.")
+    ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -40,7 +43,7 @@ def command(
     """
     problem, target = _sort_out(problem, file, html, lang)
     with logs_on_stderr(json):
-        document = _document(problem, split, open_test, study, workspace)
+        document = _document(problem, split, open_test, study, workspace, ledger)
         chosen = _choose(document, candidate)
         page = (target or Path(f"report-{document['study']}.html")) if html else None
         written = _write(document, page, lang, csv)
@@ -78,17 +81,18 @@ def _is_page(path: Path) -> bool:
 
 
 def _document(
-    problem: Path, split: str | None, open_test: bool, study: str | None, workspace: Path | None
+    problem: Path, split: str | None, open_test: bool, study: str | None, workspace: Path | None, asked: str | None
 ) -> dict[str, Any]:
     from provetune.cli._studies import find_study
     from provetune.study.report import report_document
 
-    folder, ledger = find_study(problem, study, workspace)
+    folder, own = find_study(problem, study, workspace)
+    ledger = asked or own
     if ledger is None:
         return report_document(folder, split, open_test=open_test)
     from provetune.ledger.records import Ledger
 
-    with Ledger(ledger) as book:
+    with Ledger(ledger, create=asked is None) as book:
         return report_document(folder, split, open_test=open_test, ledger=book)
 
 

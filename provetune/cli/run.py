@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,7 +63,7 @@ def command(
     if json:
         print_json(study.document)
     else:
-        show(study.document, problem)
+        show(study.document, problem, workspace, ledger)
     if strict and (refuted(study.claims) or not all(level["met"] for level in study.accept)):
         raise typer.Exit(1)
 
@@ -74,8 +75,12 @@ def _progress(quiet: bool) -> AbstractContextManager[Progress | None]:
     return nullcontext() if quiet else Progress(console(stderr=True))
 
 
-def show(document: dict[str, Any], problem: Path) -> None:
-    """Print what a finished study found: scores, acceptance, claims, and what to do next."""
+def show(document: dict[str, Any], problem: Path, workspace: Path | None = None, ledger: str | None = None) -> None:
+    """Print what a finished study found: scores, acceptance, claims, and what to do next.
+
+    Args:
+        workspace, ledger: where they are others than the usual ones, which the next line needs to know.
+    """
     from rich.markup import escape
 
     from provetune.cli._scores import VERDICT_STYLES, accept_lines, claim_lines, score_table
@@ -93,5 +98,18 @@ def show(document: dict[str, Any], problem: Path) -> None:
         screen.print(f"Claim: {line}", markup=False, style=VERDICT_STYLES.get(claim.get("verdict"), ""), soft_wrap=True)
     screen.print()
     screen.print(f"Bundle: {best['bundle']}", markup=False, soft_wrap=True)
-    screen.print(f'Next:   provetune predict {problem} "some text"', markup=False, soft_wrap=True)
-    screen.print(f"        provetune report {problem}", markup=False, soft_wrap=True)
+    for lead, line in zip(("Next:  ", *[" " * 7] * 2), _next_lines(problem, workspace, ledger), strict=True):
+        screen.print(f"{lead} {line}", markup=False, soft_wrap=True)
+
+
+def _next_lines(problem: Path, workspace: Path | None, ledger: str | None) -> list[str]:
+    where = [] if workspace is None else ["--workspace", str(workspace)]
+    seen = []
+    if ledger is not None:
+        from provetune.ledger.connection import shown_url
+
+        seen = ["--ledger", shown_url(ledger)]
+    predict, report, following = (
+        shlex.join(["provetune", verb, str(problem), *where]) for verb in ("predict", "report", "next")
+    )
+    return [f'{predict} "some text"', shlex.join([*shlex.split(report), "--html", "--open-test", *seen]), following]

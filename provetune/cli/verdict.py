@@ -65,7 +65,7 @@ def command(
 
 
 def _show(document: dict[str, Any]) -> None:
-    from provetune.cli._scores import VERDICT_STYLES, corrected_p, show_p
+    from provetune.cli._scores import VERDICT_STYLES, claim_remarks, corrected_p, show_p
 
     screen = console()
     for claim in document["claims"]:
@@ -73,5 +73,5 @@ def _show(document: dict[str, Any]) -> None:
         screen.print(f"  {claim['words']}", style=VERDICT_STYLES[claim["verdict"]], markup=False, soft_wrap=True)
         if (p := corrected_p(claim)) is not None:
             screen.print(f"  corrected p {show_p(p)} at a level of {claim['alpha']:.4g}", style="dim")
-        for note in claim["notes"]:
-            screen.print(f"  {note}", markup=False, soft_wrap=True)
+        for remark in claim_remarks(claim):
+            screen.print(f"  {remark}", markup=False, soft_wrap=True)

@@ -10,8 +10,40 @@ in a batch, T tokens, C labels.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
+
+from provetune.core.abilities import (
+    Answers,
+    Calibratable,
+    FeatureColumns,
+    FinishesModel,
+    Forwards,
+    Furnishes,
+    GivesLabelArrays,
+    Guesses,
+    Infers,
+    JudgesTogether,
+    PreparesModel,
+    PreparesTokenizer,
+    ReadsInputs,
+    Reports,
+    Searches,
+    Tunable,
+    WritesTexts,
+)
+from provetune.core.task_records import (
+    BadRow,
+    Detected,
+    EncodeSettings,
+    Finding,
+    LongTexts,
+    Metric,
+    ReportTable,
+    Role,
+    RowParts,
+    Targets,
+    TrialRecord,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,147 +55,118 @@ if TYPE_CHECKING:
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-LearnsFrom: TypeAlias = Literal["texts", "features", "weights"]
-LongTexts: TypeAlias = Literal["head", "head_tail", "windows"]
+__all__ = [
+    "Answers",
+    "Augmenter",
+    "BadRow",
+    "Calibratable",
+    "Detected",
+    "EncodeSettings",
+    "ExampleMethod",
+    "ExampleModel",
+    "FeatureColumns",
+    "Finding",
+    "FinishesModel",
+    "FitMethod",
+    "FittedModel",
+    "Forwards",
+    "Furnishes",
+    "GivesLabelArrays",
+    "Guesses",
+    "Infers",
+    "JudgesTogether",
+    "LearnsFrom",
+    "LongTexts",
+    "Method",
+    "Metric",
+    "Objective",
+    "Outputs",
+    "PreparesModel",
+    "PreparesTokenizer",
+    "ReadsInputs",
+    "ReportTable",
+    "Reports",
+    "Role",
+    "RowParts",
+    "Searches",
+    "Targets",
+    "Task",
+    "TrialRecord",
+    "Tunable",
+    "WeightMethod",
+    "WritesTexts",
+]
 
-
-@dataclass(frozen=True)
-class Role:
-    """A part that a column of the data can play for a task.
-
-    Attributes:
-        name: key under ``data.columns``, e.g. ``"text"``.
-        description: what the column holds; shown in help, in errors and on the reference page.
-        required: whether rows without it cannot be used for training.
-        many: whether several columns may be named, to be joined.
-    """
-
-    name: str
-    description: str
-    required: bool = True
-    many: bool = False
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A score of a task.
-
-    Attributes:
-        name: as used in claims and acceptance, e.g. ``"macro_f1"``.
-        description: one sentence; shown in reports and on the reference page.
-        higher_is_better: the direction that selection and ordering use.
-        kind: how its uncertainty is found (see `provetune.statistics`): a function of summed row statistics,
-            of ranks, by resampling rows, or of the machine (latency, size).
-        per_label: whether ``[metric:label]`` has a meaning.
-    """
-
-    name: str
-    description: str
-    higher_is_better: bool = True
-    kind: Literal["sums", "ranks", "bootstrap", "system"] = "sums"
-    per_label: bool = False
-
-
-@dataclass(frozen=True)
-class Targets:
-    """What there is to predict, learned from the training rows and kept in the bundle.
-
-    Attributes:
-        kind: the task's own word for the form, e.g. ``"single_label"`` or ``"multi_label"``.
-        names: label names, in the order of the model's outputs (C of them).
-        counts: training rows of each label, in the same order.
-        out_of_scope: the label that means "none of these", if one was marked.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    counts: tuple[int, ...] = ()
-    out_of_scope: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Targets:
-        return cls(
-            kind=document["kind"],
-            names=tuple(document["names"]),
-            counts=tuple(document.get("counts", ())),
-            out_of_scope=document.get("out_of_scope"),
-        )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that `check` found in the data.
-
-    Attributes:
-        kind: short stable name, e.g. ``"duplicate_rows"``.
-        severity: ``"blocking"`` (no study can run), ``"warning"`` or ``"note"``.
-        count: rows concerned.
-        message: what is wrong and what to do, one or two sentences.
-        rows: places of the first few, e.g. ``{"file": "messages.csv", "row": 17}``.
-    """
-
-    kind: str
-    severity: Literal["blocking", "warning", "note"]
-    count: int
-    message: str
-    rows: tuple[Mapping[str, Any], ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "rows": [dict(row) for row in self.rows]}
-
-
-@dataclass(frozen=True)
-class EncodeSettings:
-    """How texts become tokens.
-
-    Attributes:
-        max_length: most tokens a feature may have, special tokens included.
-        long_texts: what happens to longer ones: keep the head, the head and the tail, or cut into windows.
-        stride: tokens that neighbouring windows share (``windows`` only).
-    """
-
-    max_length: int
-    long_texts: LongTexts = "head"
-    stride: int = 32
-
-
-class FeatureColumns(Protocol):
-    """Features of one split in columns, memory-mapped: ``row[i]`` gives the example a feature belongs to."""
-
-    def __len__(self) -> int: ...
-
-    @property
-    def lengths(self) -> Array:
-        """Tokens of each feature, (F,)."""
-
-    @property
-    def rows(self) -> Array:
-        """Number of the example each feature was cut from, (F,), ascending."""
-
-    def take(self, indices: Sequence[int]) -> list[dict[str, Any]]:
-        """The features at `indices`, each as a mapping of names to arrays or numbers."""
+LearnsFrom: TypeAlias = Literal["texts", "features", "weights", "examples"]
+Outputs: TypeAlias = Any
+"""What a model computes from F features: an array (F, …), or a list of F arrays where their shapes differ."""
 
 
 class Task(Protocol):
     """A kind of problem. All that trainer, evaluator, server and exporter see of it.
 
-    Examples arrive as an Arrow table with ``row_id: string``, one column a role (``text``, ``label``, …) and,
-    where the problem file names several text columns as a pair, ``text_pair``.
+    Examples arrive as an Arrow table with ``row_id: string``, ``text``, ``label`` (null where there is none) and what
+    else `read` made; where a row has two texts, ``text_pair``. Unlabelled texts to predict have the texts alone.
+
+    Attributes:
+        roles: parts that columns of the data can play.
+        classes: whether labels are classes (a string, or a list of strings, a row): these are counted, compared by name
+            and drawn in equal shares.
+        metrics: the first is the primary one.
+        learns_from: the kinds of methods that suit.
+        baseline: the method that every study of it adds, None for none.
+        options: settings of its own, written under ``options`` in a problem file.
+        defaults: candidate fields as it wants them where they are left at ``auto``, by method, ``"*"`` for every one.
+        auto_class: transformers' class of its models.
+        pipeline: transformers' pipeline that loads its bundles, if there is one.
+        answer_keys: keys of every prediction; the first is what a table shows.
+        examples: two rows as a file would have them, by column.
     """
 
     name: str
     summary: str
     roles: tuple[Role, ...]
+    classes: bool
     metrics: tuple[Metric, ...]
+    learns_from: tuple[LearnsFrom, ...]
+    baseline: str | None
+    options: type[BaseModel]
+    defaults: Mapping[str, Mapping[str, Any]]
     auto_class: str
     pipeline: str | None
+    answer_keys: tuple[str, ...]
     examples: tuple[Mapping[str, Any], Mapping[str, Any]]
 
-    def targets(self, examples: pa.Table, *, out_of_scope: str | None = None) -> Targets:
+    def detect(self, raw: Any, named: Mapping[str, str | list[str]]) -> Detected:
+        """Which columns of a file play which part, and how well the task suits it.
+
+        Args:
+            raw: a `provetune.data.table.RawTable`.
+            named: roles that are settled already, and columns that have another part.
+        """
+
+    def read(self, raw: Any, data: Any, columns: Any) -> RowParts:
+        """Raw rows into the columns that the task works with. What is wrong with single rows is told, not raised.
+
+        Args:
+            raw: a `provetune.data.table.RawTable`, N rows.
+            data: the problem file's section (`provetune.problem.syntax.Data`).
+            columns: the column of each role (`provetune.problem.syntax.Columns`).
+
+        Raises:
+            DataError: the columns as a whole cannot be used.
+        """
+
+    def input_columns(self, columns: Any) -> str | list[str]:
+        """The columns that make ``text`` (and ``text_pair``) of what is to be predicted."""
+
+    def targets(
+        self, examples: pa.Table, *, out_of_scope: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> Targets:
         """What there is to predict in the training examples.
+
+        Args:
+            options: settings of its own as the problem file has them; defaults for the rest.
 
         Raises:
             DataError: nothing can be learned from them (no rows, one label only).
@@ -177,7 +180,7 @@ class Task(Protocol):
 
     def encode(self, examples: pa.Table, tokenizer: Any, settings: EncodeSettings, targets: Targets | None) -> pa.Table:
         """Features of the examples: ``row`` (int32), ``input_ids`` (list of int32), ``cut`` (int32, tokens
-        lost or moved to another window) and, unless `targets` is None, the task's labels."""
+        lost or moved to another window) and, unless `targets` is None, the task's labels; what else `answers` needs."""
 
     def collate(self, features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
         """One batch: ``input_ids`` and ``attention_mask`` (B, T), labels where the features have them."""
@@ -187,27 +190,40 @@ class Task(Protocol):
     ) -> torch.Tensor:
         """Mean training loss of a batch, a scalar; `weights` are label weights (C,)."""
 
-    def probabilities(self, logits: Array, rows: Array, count: int, targets: Targets) -> Array:
-        """Logits of features (F, C) → probabilities of examples (N, C); windows of a row are averaged."""
+    def answers(
+        self, outputs: Outputs, features: FeatureColumns | None, examples: pa.Table, targets: Targets
+    ) -> Answers:
+        """What the outputs of F features say about N examples; windows of a row are brought together.
 
-    def outcomes(self, examples: pa.Table, probabilities: Array, targets: Targets) -> pa.Table:
-        """What is kept of every judged row: ``row_id``, ``label``, ``prediction``, ``probabilities``."""
+        Args:
+            features: None where there is one output a row, in order.
+            examples: those that the features were made of.
+        """
+
+    def outcomes(self, examples: pa.Table, answers: Answers, targets: Targets) -> pa.Table:
+        """What is kept of every judged row: ``row_id``, ``label``, ``prediction`` and what scoring needs."""
 
     def score(self, outcomes: pa.Table, targets: Targets) -> dict[str, float]:
         """Every metric of the task over these outcomes."""
 
+    def judged(self, outcomes: pa.Table, targets: Targets, groups: Sequence[Any] | None = None) -> Any:
+        """The outcomes as the verdict takes them; rows without a label are left out.
+
+        Args:
+            groups: a value a row; rows of one value are not independent of each other.
+
+        Returns:
+            `provetune.statistics.rows.JudgedRows` where labels are classes, else
+            `provetune.statistics.measured_rows.MeasuredRows`.
+        """
+
     def predictions(
-        self, probabilities: Array, targets: Targets, *, top_k: int | None = None, proba: bool = False
+        self, answers: Answers, targets: Targets, *, top_k: int | None = None, proba: bool = False
     ) -> list[dict[str, Any]]:
-        """Probabilities (N, C) → what a person is told: ``{"label", "score"}``, with ``"labels"`` on demand."""
+        """Answers to N rows → what a person is told: `answer_keys` of each, and more on demand."""
 
-
-@runtime_checkable
-class Calibratable(Protocol):
-    """A task whose probabilities can be sharpened or softened by one temperature."""
-
-    def fit_temperature(self, logits: Array, outcomes: pa.Table, targets: Targets) -> float:
-        """The temperature that makes validation log-loss least (Guo et al. 2017, arXiv:1706.04599)."""
+    def show(self, value: Any) -> str:
+        """A label or a prediction, as outcomes hold it, in words."""
 
 
 class Method(Protocol):
@@ -215,7 +231,8 @@ class Method(Protocol):
 
     Attributes:
         learns_from: ``"weights"`` goes through the training loop, ``"features"`` fits a head on cached
-            features of a frozen backbone, ``"texts"`` needs no backbone.
+            features of a frozen backbone, ``"texts"`` needs no backbone, ``"examples"`` takes a task's rows whole.
+        tasks: the tasks that it serves; None for every one whose `Task.learns_from` names its kind.
         bundle_kind: how its bundles load: ``"transformers"`` by any transformers pipeline, others by `pt.load`.
         settings: the fields it adds to a candidate, documented where they are defined.
         defaults: common candidate fields (epochs, learning_rate, …) as this method wants them.
@@ -224,6 +241,7 @@ class Method(Protocol):
     name: str
     summary: str
     learns_from: LearnsFrom
+    tasks: tuple[str, ...] | None
     bundle_kind: str
     settings: type[BaseModel]
     defaults: Mapping[str, Any]
@@ -283,6 +301,29 @@ class FitMethod(Method, Protocol):
         """The model that `FittedModel.save` wrote."""
 
 
+class ExampleModel(Protocol):
+    """What a method that takes rows whole returns."""
+
+    def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
+        """Outputs as `Task.answers` takes them, and their features (None: one output a row)."""
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors and JSON into `folder`."""
+
+
+@runtime_checkable
+class ExampleMethod(Method, Protocol):
+    """A method that learns from a task's rows whole, without a backbone: baselines of tasks that are no sorting."""
+
+    def fit(
+        self, examples: pa.Table, task: Task, targets: Targets, settings: Any, *, seed: int, validation: pa.Table
+    ) -> ExampleModel:
+        """Learn from labelled rows (N); validation rows choose what the settings leave at ``auto``."""
+
+    def load(self, folder: Path, task: Task, targets: Targets) -> ExampleModel:
+        """The model that `ExampleModel.save` wrote."""
+
+
 class Objective(Protocol):
     """What is minimised. Composable: each receives the forward function and adds to the loss."""
 
@@ -308,24 +349,3 @@ class Augmenter(Protocol):
 
     def augment(self, examples: pa.Table, settings: Any, *, seed: int) -> pa.Table:
         """The examples with new rows after them; new row ids name the row they were made from."""
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """Where one finished run of a candidate lies, relative to the study's folder.
-
-    Attributes:
-        candidate: its name in the problem file.
-        k: number of the seed, from 0.
-        seed: the derived seed itself.
-        folder: holds ``events.jsonl``, ``validation.parquet``, ``bundle/`` and, once opened, ``test.parquet``.
-        scores: validation scores.
-        seconds: wall-clock time of training.
-    """
-
-    candidate: str
-    k: int
-    seed: int
-    folder: str
-    scores: Mapping[str, float] = field(default_factory=dict)
-    seconds: float = 0.0

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from typing import Protocol
 
 from provetune.core.errors import DataError
-from provetune.core.protocols import Role
+from provetune.core.protocols import Detected, Role
 from provetune.core.suggest import advice
 from provetune.data.column_names import (
     EITHER_NAMES,
@@ -32,19 +32,12 @@ _SHORT = 30
 _NEAR_TIE = 0.5
 
 
-@dataclass(frozen=True)
-class Detected:
-    """What was found in a file.
+class Detects(Protocol):
+    """A task, as far as finding columns goes (`provetune.core.protocols.Task`)."""
 
-    Attributes:
-        columns: role → column, or two columns that are read as a pair.
-        reasons: role → why, one sentence; also for roles that no column was found for.
-        samples: the first three rows, column → cell cut to 200 letters, of the columns found.
-    """
+    roles: tuple[Role, ...]
 
-    columns: Mapping[str, str | list[str]]
-    reasons: Mapping[str, str]
-    samples: tuple[Mapping[str, str | None], ...]
+    def detect(self, raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected: ...
 
 
 def detect_columns(raw: RawTable, roles: Sequence[Role], *, taken: Collection[str] = ()) -> Detected:
@@ -59,7 +52,7 @@ def detect_columns(raw: RawTable, roles: Sequence[Role], *, taken: Collection[st
     reasons: dict[str, str] = {}
     # The label first: what is certainly a label is not a text.
     for role in sorted(roles, key=lambda role: role.name != "label"):
-        free = [profile for name, profile in profiles.items() if name not in _flat(columns.values())]
+        free = [profile for name, profile in profiles.items() if name not in flat_names(columns.values())]
         found: str | list[str] | None
         if role.name == "label":
             found, reason = _find_label(free)
@@ -71,43 +64,52 @@ def detect_columns(raw: RawTable, roles: Sequence[Role], *, taken: Collection[st
         reasons[role.name] = reason
         if found is not None:
             columns[role.name] = found
-    return Detected(columns, reasons, _samples(raw, columns))
+    return Detected(columns, reasons, sample_rows(raw, columns))
 
 
-def resolve_columns(raw: RawTable, columns: Columns, roles: Sequence[Role]) -> Columns:
-    """The columns as named in the problem file, the rest detected.
+def resolve_columns(raw: RawTable, columns: Columns, task: Detects) -> Columns:
+    """The columns as named in the problem file, the rest found by the task.
 
     Raises:
         DataError: a named column does not exist (names the nearest), one column has two parts, or no column
             was found for a role that is required.
     """
-    named = {field: value for field, value in columns.model_dump().items() if value is not None}
+    named = columns.named()
+    check_named(raw, named, [role.name for role in task.roles])
+    known = {role.name for role in task.roles} | {"id", "time"}
+    detected = task.detect(raw, {field: value for field, value in named.items() if field in known})
+    for role in task.roles:
+        if role.required and role.name not in named and role.name not in detected.columns:
+            raise DataError(
+                f"{detected.reasons[role.name]} Needed is: {role.description}",
+                where=raw.location,
+                hint=f"Name it with data.columns.{role.name}. Columns: {', '.join(raw.names[:20])}.",
+            )
+    roles = {role.name for role in task.roles}
+    found = {name: value for name, value in detected.columns.items() if name in roles and name not in named}
+    return Columns.model_validate({**columns.model_dump(), **found})
+
+
+def check_named(raw: RawTable, named: Mapping[str, str | list[str]], roles: Sequence[str]) -> None:
+    """Columns that a person named are there, each with one part.
+
+    Raises:
+        DataError: one is not (names the nearest), or has two parts.
+    """
     for field, value in named.items():
-        for name in _flat([value]):
+        for name in flat_names([value]):
             if name not in raw.names:
                 raise DataError(
                     f"There is no column '{name}' (data.columns.{field}).",
                     where=raw.location,
                     hint=advice(name, raw.names),
                 )
-    taken = _flat([named[role.name] for role in roles if role.name in named])
+    taken = flat_names([named[role] for role in roles if role in named])
     twice = [name for name in taken if taken.count(name) > 1]
     if twice:
         raise DataError(
             f"Column '{twice[0]}' is named for two parts.", where=raw.location, hint="Name one column for each part."
         )
-    wanted = [role for role in roles if role.name not in named]
-    others = [*taken, *_flat([named[field] for field in ("id", "time") if field in named])]
-    detected = detect_columns(raw, wanted, taken=others)
-    for role in wanted:
-        if role.required and role.name not in detected.columns:
-            raise DataError(
-                f"{detected.reasons[role.name]} Needed is: {role.description}",
-                where=raw.location,
-                hint=f"Name it with data.columns.{role.name}. Columns: {', '.join(raw.names[:20])}.",
-            )
-    found = {name: value for name, value in detected.columns.items() if name in Columns.model_fields}
-    return columns.model_copy(update=found)
 
 
 def _find_label(profiles: Sequence[Profile]) -> tuple[str | None, str]:
@@ -182,14 +184,16 @@ def _is_wordy(profile: Profile) -> bool:
     return profile.mean_length >= 15 and profile.repeat < 2 and profile.codes < 0.5
 
 
-def _samples(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[Mapping[str, str | None], ...]:
+def sample_rows(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[Mapping[str, str | None], ...]:
+    """The first three rows of the columns that have a part, cells cut to 200 letters."""
     head = raw.table.slice(0, 3)
     rows = []
     for number in range(head.num_rows):
-        cells = {name: head[name][number].as_py() for name in _flat(columns.values())}
+        cells = {name: head[name][number].as_py() for name in flat_names(columns.values())}
         rows.append({name: None if cell is None else cell[:_SAMPLE_LETTERS] for name, cell in cells.items()})
     return tuple(rows)
 
 
-def _flat(values: Collection[str | list[str]]) -> list[str]:
+def flat_names(values: Collection[str | list[str]]) -> list[str]:
+    """Column names, of those that stand alone and of those in lists."""
     return [name for value in values for name in ([value] if isinstance(value, str) else value)]

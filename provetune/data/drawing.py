@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
-from provetune.data.examples import RAW_PREFIX
+from provetune.data.examples import RAW_PREFIX, STRATUM
 from provetune.data.folding import fold, whole_texts
 from provetune.data.row_ids import draw_numbers, label_keys
 from provetune.data.times import parse_times
@@ -151,8 +151,16 @@ def _row_numbers(examples: pa.Table, group: str | None, seed: int) -> Numbers:
 
 
 def label_strata(examples: pa.Table) -> Numbers:
-    """A number for each row's label, in the order of names; of several labels the rarest counts."""
+    """A number for each row's label, in the order of names; of several labels the rarest counts.
+
+    Where labels are no classes, the task's ``stratum`` stands for them, or all rows are alike.
+    """
+    if STRATUM in examples.column_names:
+        return _sorted_codes(pc.fill_null(examples[STRATUM], ""))
     labels = examples["label"]
+    listed = pa.types.is_list(labels.type) and pa.types.is_string(labels.type.value_type)
+    if not listed and not pa.types.is_string(labels.type):
+        return np.zeros(examples.num_rows, dtype=np.int64)
     if not pa.types.is_list(labels.type):
         return _sorted_codes(label_keys(labels))
     flat = pc.list_flatten(labels)
@@ -164,6 +172,11 @@ def label_strata(examples: pa.Table) -> Numbers:
     found = np.full(len(labels), np.iinfo(np.int64).max)
     np.minimum.at(found, pc.list_parent_indices(labels).to_numpy(), rank[pc.index_in(flat, names).to_numpy()])
     return np.where(found == np.iinfo(np.int64).max, 0, found)
+
+
+def ids_and_strata(examples: pa.Table) -> pa.Table:
+    """The columns of the examples that a draw goes by."""
+    return examples.select([name for name in ("row_id", "label", STRATUM) if name in examples.column_names])
 
 
 def _sorted_codes(values: pa.ChunkedArray) -> Numbers:

@@ -30,6 +30,7 @@ _WORST_FIRST = (
     "unseen_label",
     "leak_between_splits",
     "group_in_two_splits",
+    "bad_row",
     "missing_label",
     "missing_text",
     "empty_text",
@@ -74,13 +75,9 @@ def find_faults(
     findings = [
         *find_unusable(rows),
         *find_duplicates(rows),
-        *find_conflicts(rows),
         *find_leaks(rows),
         *find_group_leaks(rows),
-        *find_few_labels(rows),
-        *find_unseen_labels(rows, out_of_scope),
-        *find_similar_labels(rows),
-        *find_rare_labels(rows),
+        *(_find_class_faults(rows, out_of_scope) if splits.classes else ()),
         *find_damaged_texts(rows),
         *find_long_texts(rows),
     ]
@@ -89,6 +86,17 @@ def find_faults(
     if backbone_languages:
         findings += find_foreign_language(rows, backbone_languages, language)
     return sort_findings(findings)
+
+
+def _find_class_faults(rows: Rows, out_of_scope: str | None) -> list[Finding]:
+    """Faults of labels that are classes."""
+    return [
+        *find_conflicts(rows),
+        *find_few_labels(rows),
+        *find_unseen_labels(rows, out_of_scope),
+        *find_similar_labels(rows),
+        *find_rare_labels(rows),
+    ]
 
 
 def sort_findings(findings: Sequence[Finding]) -> list[Finding]:

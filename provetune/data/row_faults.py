@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provetune.core.protocols import Finding
-from provetune.data.examples import RAW_PREFIX
+from provetune.data.examples import BAD, RAW_PREFIX
 from provetune.data.folding import whole_texts
 from provetune.data.places import SHOWN, Rows, places_of, plural
 from provetune.data.splits import SPLITS
@@ -18,7 +18,8 @@ from provetune.data.splits import SPLITS
 
 def find_unusable(rows: Rows) -> Iterable[Finding]:
     """Rows that were set aside. In a test file somebody named they block: a test must not shrink unseen."""
-    aside = rows.splits.set_aside
+    yield from _find_bad(rows)
+    aside = rows.splits.set_aside.filter(pc.not_equal(rows.splits.set_aside["_reason"], "bad"))
     texts = whole_texts(aside)
     reasons = aside["_reason"]
     cases = {
@@ -40,6 +41,24 @@ def find_unusable(rows: Rows) -> Iterable[Finding]:
         yield Finding(
             kind, "blocking" if in_test else "warning", found.num_rows, message, tuple(places_of(table.slice(0, SHOWN)))
         )
+
+
+def _find_bad(rows: Rows) -> Iterable[Finding]:
+    """Rows that the task cannot read. They block unless the problem file says that they may be left out."""
+    aside = rows.splits.set_aside
+    bad = aside.filter(pc.equal(aside["_reason"], "bad"))
+    if bad.num_rows == 0:
+        return
+    skip = rows.splits.skip_bad
+    first = bad[BAD][0].as_py()
+    message = f"{plural(bad.num_rows, 'row')} cannot be read. The first: {first} "
+    message += "They are set aside." if skip else "Correct them, or set them aside with --skip-bad."
+    table = bad.select(["_file", "_row", "_split"]).rename_columns(["_file", "_row", "split"])
+    shown = [
+        {**place, "message": said}
+        for place, said in zip(places_of(table.slice(0, SHOWN)), bad[BAD].slice(0, SHOWN).to_pylist(), strict=True)
+    ]
+    yield Finding("bad_row", "warning" if skip else "blocking", bad.num_rows, message, tuple(shown))
 
 
 def find_duplicates(rows: Rows) -> Iterable[Finding]:

@@ -7,6 +7,7 @@ of equal rows before it. A split's hash is the SHA-256 of its sorted (row id, la
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,10 +68,13 @@ def draw_numbers(ids: list[str] | pa.ChunkedArray, seed: int, purpose: str) -> N
 
 
 def label_keys(labels: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Labels as one text a row; several labels of a row are joined in order by a unit separator."""
-    if pa.types.is_list(labels.type):
+    """Labels as one text a row: several are joined in order by a unit separator, spans and numbers are JSON."""
+    if pa.types.is_string(labels.type) or pa.types.is_null(labels.type):
+        return labels
+    if pa.types.is_list(labels.type) and pa.types.is_string(labels.type.value_type):
         return pc.binary_join(labels, "\x1f")
-    return labels
+    written = [None if each is None else json.dumps(each, ensure_ascii=False) for each in labels.to_pylist()]
+    return pa.chunked_array([pa.array(written, pa.string())])
 
 
 def _serialise(batch: pa.RecordBatch) -> list[bytes]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provetune.data.drawing import TEST, TRAIN, VALIDATION
+from provetune.data.examples import STRATUM
 from provetune.data.folding import fold, whole_texts
 from provetune.data.table import RawTable
 from provetune.problem.syntax import Columns, Data
@@ -24,7 +25,8 @@ def say_set_aside(aside: pa.Table, raw: RawTable) -> list[str]:
     if aside.num_rows == 0:
         return []
     counts = Counter(aside["_reason"].to_pylist())
-    parts = " and ".join(f"{counts[reason]} without {reason}" for reason in ("text", "label") if counts[reason])
+    words = {"bad": "{} that cannot be read", "text": "{} without text", "label": "{} without label"}
+    parts = " and ".join(said.format(counts[reason]) for reason, said in words.items() if counts[reason])
     rows = "1 row was" if aside.num_rows == 1 else f"{aside.num_rows} rows were"
     return [f"{raw.short_name}: {rows} set aside ({parts})."]
 
@@ -48,6 +50,8 @@ def say_drawn(rows: pa.Table, codes: Any, shares: Sequence[float], data: Data, c
         repeated = len(texts) - pc.count_distinct(texts).as_py()
         if repeated:
             notes.append(f"{repeated} rows repeat the text of another row; equal texts stay in one split.")
+    if STRATUM in rows.column_names:  # labels are no classes
+        return notes
     return notes + _say_lacking(rows["label"], codes, ["train", *names])
 
 

@@ -6,7 +6,7 @@ split rows stand in the order of their ids, so that nothing afterwards can depen
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
-from provetune.core.protocols import Role
 from provetune.data.columns import resolve_columns
+from provetune.data.corpus import carry_corpus, hash_with_corpus, read_corpus
 from provetune.data.drawing import TEST, TRAIN, VALIDATION, draw
-from provetune.data.examples import to_examples
+from provetune.data.examples import BAD, Reads, to_examples
 from provetune.data.folding import whole_texts
 from provetune.data.reading import read_table
 from provetune.data.row_ids import split_hash
 from provetune.data.split_notes import say_drawn, say_set_aside
+from provetune.data.table import RawTable
 from provetune.problem.syntax import Columns, Data
 
 SPLITS = ("train", "validation", "test")
@@ -36,12 +37,14 @@ class Splits:
     Attributes:
         train, validation, test: examples, each with a text and a label, in the order of their ids.
         notes: what was detected, drawn and set aside, one sentence each.
-        hashes: split → SHA-256 of its sorted (row id, label) pairs.
+        hashes: split → SHA-256 of its sorted (row id, label) pairs (and of the corpus, where there is one).
         columns: every part's column, with what was detected.
         given: splits that a file was named for; the others were drawn.
-        set_aside: rows without text or label, with ``_split`` (of the file they stand in) and ``_reason``
-            (``"text"`` or ``"label"``) added.
+        set_aside: rows that cannot be read, or have no text or label, with ``_split`` (of the file they stand in) and
+            ``_reason`` (``"bad"``, ``"text"`` or ``"label"``) added; ``_bad`` says what is wrong with the first kind.
         group: column whose values are kept in one split, if any.
+        classes: labels are classes.
+        skip_bad: rows that cannot be read may be left out.
     """
 
     train: pa.Table
@@ -53,6 +56,8 @@ class Splits:
     given: frozenset[str]
     set_aside: pa.Table
     group: str | None = None
+    classes: bool = True
+    skip_bad: bool = False
 
     @property
     def tables(self) -> dict[str, pa.Table]:
@@ -60,13 +65,13 @@ class Splits:
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
 
-def make_splits(data: Data, base: Path, roles: Sequence[Role]) -> Splits:
+def make_splits(data: Data, base: Path, task: Reads) -> Splits:
     """Read what `data` names and divide it.
 
     Args:
         data: the problem file's section.
         base: folder that relative file names start from.
-        roles: the task's; columns for them are detected where not named.
+        task: finds the columns that are not named, and reads the rows.
 
     Raises:
         DataError: a file cannot be read, a column is missing, or there are too few rows to divide.
@@ -77,31 +82,39 @@ def make_splits(data: Data, base: Path, roles: Sequence[Role]) -> Splits:
         split: read_table(location, base=base, encoding=data.encoding, delimiter=data.delimiter)
         for split, location in locations.items()
     }
-    columns = resolve_columns(raws["train"], _named_columns(data), roles)
+    columns = resolve_columns(raws["train"], _named_columns(data), task)
     tables: dict[str, pa.Table] = {}
     aside: dict[str, pa.Table] = {}
     for split, raw in raws.items():
         notes += [f"{raw.short_name}: {note}" for note in raw.notes]
         # Group, time and id matter where rows are drawn from; another file need not have them.
         others = columns.model_copy(update={"group": None, "time": None, "id": None})
-        resolved = columns if split == "train" else resolve_columns(raw, others, roles)
-        tables[split], unusable = _set_aside(to_examples(raw, data, resolved), split)
+        resolved = columns if split == "train" else resolve_columns(raw, others, task)
+        tables[split], unusable = _set_aside(to_examples(raw, data, resolved, task), split)
         notes += say_set_aside(unusable, raw)
         aside[f"aside {split}"] = unusable
         if tables[split].num_rows == 0:
+            _raise_where_all_are_bad(unusable, raw)
             raise DataError("No row has both text and label.", where=raw.location, hint="Check data.columns.")
     alike = _same_label_form({**tables, **aside})
     tables = {split: alike[split] for split in tables}
     tables, drawn_notes = _draw_missing(tables, data, columns)
     tables = {split: in_id_order(tables[split]) for split in SPLITS}
+    hashes = {split: split_hash(table) for split, table in tables.items()}
+    corpus, corpus_notes = read_corpus(data, base, task, columns)
+    if corpus:
+        tables = carry_corpus(tables, corpus)
+        hashes = {split: hash_with_corpus(each, corpus) for split, each in hashes.items()}
     return Splits(
         **tables,
-        notes=tuple(notes + drawn_notes),
-        hashes={split: split_hash(table) for split, table in tables.items()},
+        notes=tuple(notes + drawn_notes + corpus_notes),
+        hashes=hashes,
         columns=columns,
         given=frozenset(locations),
         set_aside=pa.concat_tables([alike[name] for name in aside], promote_options="permissive"),
         group=columns.group,
+        classes=task.classes,
+        skip_bad=data.skip_bad,
     )
 
 
@@ -146,16 +159,29 @@ def _set_aside(examples: pa.Table, split: str) -> tuple[pa.Table, pa.Table]:
     texts = whole_texts(examples)
     empty = pc.fill_null(pc.match_substring_regex(texts, r"^[\s\x{a0}\x{3000}\x1d]*$"), True)
     unlabelled = examples["label"].is_null()
-    unusable = pc.or_(empty, unlabelled)
-    reasons = pc.if_else(empty, "text", "label").filter(unusable)
+    bad = examples[BAD].is_valid()
+    unusable = pc.or_(bad, pc.or_(empty, unlabelled))
+    reasons = pc.if_else(bad, "bad", pc.if_else(empty, "text", "label")).filter(unusable)
     aside = examples.filter(unusable)
     aside = aside.append_column("_split", pa.array([split] * aside.num_rows, pa.string()))
-    return examples.filter(pc.invert(unusable)), aside.append_column("_reason", reasons)
+    return examples.filter(pc.invert(unusable)).drop_columns([BAD]), aside.append_column("_reason", reasons)
+
+
+def _raise_where_all_are_bad(aside: pa.Table, raw: RawTable) -> None:
+    bad = aside.filter(aside[BAD].is_valid())
+    if bad.num_rows:
+        first = bad.slice(0, 1).to_pylist()[0]
+        raise DataError(
+            f"No row can be used; {bad.num_rows:,} cannot be read. {first[BAD]}",
+            where=f"{raw.location}, row {first['_row']}",
+            hint="Check data.columns and the task.",
+        )
 
 
 def _same_label_form(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """Where one file has lists of labels, single labels in the others become lists of one."""
-    if not any(pa.types.is_list(table["label"].type) for table in tables.values()):
+    types = [table["label"].type for table in tables.values()]
+    if not any(map(pa.types.is_list, types)) or not any(map(pa.types.is_string, types)):
         return tables
     unified = {}
     for split, table in tables.items():

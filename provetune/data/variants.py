@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provetune.data.drawing import label_strata
+from provetune.data.drawing import ids_and_strata, label_strata
 from provetune.data.folding import fold, whole_texts
 from provetune.data.privacy import mask_column
 from provetune.data.row_faults import later_rows
@@ -83,7 +83,7 @@ def learned_rows(seen: pa.Table, variant: CandidateData | None, seed: int) -> Nu
         return None
     kept = _rows_to_draw_from(seen, variant)
     if variant.share < 1:
-        rows = keep_rows(seen.select(["row_id", "label"]), kept)
+        rows = keep_rows(ids_and_strata(seen), kept)
         drawn = draw_share(rows, variant.share, seed)
         kept = drawn if kept is None else kept[drawn]
     return kept
@@ -96,7 +96,7 @@ def count_learned_rows(seen: pa.Table, variant: CandidateData | None) -> int:
     kept = _rows_to_draw_from(seen, variant)
     if variant.share == 1:
         return int(seen.num_rows) if kept is None else len(kept)
-    return int(_quotas(np.bincount(label_strata(keep_rows(seen.select(["label"]), kept))), variant.share).sum())
+    return int(_quotas(np.bincount(label_strata(keep_rows(ids_and_strata(seen), kept))), variant.share).sum())
 
 
 def keep_rows(examples: pa.Table, kept: Numbers | None) -> pa.Table:
@@ -132,7 +132,7 @@ def draw_share(examples: pa.Table, share: float, seed: int) -> Numbers:
     place_in_label = np.arange(len(order)) - (np.cumsum(sizes) - sizes)[strata[order]]
     chosen = np.zeros(len(order), dtype=bool)
     chosen[order[place_in_label < _quotas(sizes, share)[strata[order]]]] = True
-    if pa.types.is_list(examples["label"].type):
+    if pa.types.is_list(examples["label"].type) and pa.types.is_string(examples["label"].type.value_type):
         chosen[_first_of_each_label(examples["label"], numbers)] = True
     return np.flatnonzero(chosen)
 

@@ -5,11 +5,14 @@ Rows arrive as numbers (`provetune.statistics.rows.JudgedRows`), so nothing here
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from provetune.core.errors import UsageError
+from provetune.statistics.class_metrics import class_metric
 from provetune.statistics.label_counts import (
     AVERAGES,
     PARTS,
@@ -44,9 +47,9 @@ class LabelReport:
 def classification_scores(rows: JudgedRows) -> dict[str, float]:
     """Accuracy, averaged precision, recall and F1, and with probabilities log-loss and calibration error.
 
-    With several labels a row, accuracy is the share of rows with exactly the right labels, as in
-    scikit-learn. With an out-of-scope label also ``in_scope_accuracy`` and ``out_of_scope_recall``, where
-    there are such rows. Empty when there are no rows.
+    With several labels a row, accuracy is the share of rows with exactly the right labels, as in scikit-learn. With an
+    out-of-scope label also ``in_scope_accuracy`` and ``out_of_scope_recall``, where there are such rows. What the task
+    computes in its own way (`JudgedRows.own`) goes before. Empty when there are no rows.
     """
     if len(rows) == 0:
         return {}
@@ -60,7 +63,20 @@ def classification_scores(rows: JudgedRows) -> dict[str, float]:
         scores["ece"] = calibration_error(rows.labels, rows.probabilities)
     if rows.out_of_scope is not None and rows.labels.ndim == 1:
         scores.update(_scope_scores(rows))
-    return scores
+    return {**scores, **{name: metric.value() for name, metric in rows.own.items()}}
+
+
+def further_scores(rows: JudgedRows, names: Iterable[str]) -> dict[str, float]:
+    """Those of the named metrics of `provetune.statistics.class_metrics` that these rows can have."""
+    found = {}
+    for name in names if len(rows) else ():
+        try:
+            value = class_metric(name, rows).value()
+        except UsageError:  # e.g. coverage of a model that always answers
+            continue
+        if not np.isnan(value):
+            found[name] = value
+    return found
 
 
 def counts_of(rows: JudgedRows) -> LabelCounts:

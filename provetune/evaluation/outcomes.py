@@ -1,7 +1,8 @@
 """What is kept of every judged row, as Parquet, and its form as numbers.
 
-Columns: ``row_id`` (string), ``label`` and ``prediction`` (string, or list of strings for several labels a
-row), ``probabilities`` (list of float32, in the order of the targets' names). All evidence is made from these.
+Every task keeps ``row_id``, ``label`` and ``prediction``. Where labels are classes these are strings, or lists of
+strings for several labels a row, and there are ``probabilities`` (list of float32, in the order of the targets' names)
+and, for a model that may abstain, ``abstained`` (bool). All evidence is made from these.
 """
 
 from __future__ import annotations
@@ -23,7 +24,12 @@ from provetune.statistics.rows import JudgedRows
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
+NEEDED = ("row_id", "label", "prediction")
 COLUMNS = ("row_id", "label", "prediction", "probabilities")
+ABSTAINED = "abstained"
+"""Column of a model that may abstain: whether it does."""
+ORDERED = "ordinal"
+"""`Targets.kind` of labels whose names stand in an order."""
 
 
 def build_outcomes(row_ids: Any, labels: Any, predictions: Any, probabilities: Array) -> pa.Table:
@@ -43,9 +49,9 @@ def build_outcomes(row_ids: Any, labels: Any, predictions: Any, probabilities: A
 
 
 def write_outcomes(path: Path, outcomes: pa.Table) -> None:
-    """Write the table to `path`, atomically."""
+    """Write the table to `path`, atomically; a task may keep columns of its own in it."""
     with atomic_path(path) as temporary:
-        pq.write_table(outcomes.select(list(COLUMNS)), temporary, compression="zstd")
+        pq.write_table(outcomes, temporary, compression="zstd")
 
 
 def read_outcomes(path: Path) -> pa.Table:
@@ -55,7 +61,9 @@ def read_outcomes(path: Path) -> pa.Table:
         CorruptError: it is no such file.
     """
     try:
-        return pq.read_table(path, columns=list(COLUMNS))
+        found = pq.read_table(path)
+        found.select(list(NEEDED))
+        return found
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise CorruptError(
             "This is no outcomes file, or it is damaged.", where=str(path), hint="Run the trial again."
@@ -90,7 +98,10 @@ def judged_rows(outcomes: pa.Table, targets: Targets, groups: Sequence[Any] | No
     if gold.ndim == 2 and len(names) > len(targets.names):
         unknown = np.zeros((len(probabilities), len(names) - len(targets.names)), dtype=probabilities.dtype)
         probabilities = np.hstack([probabilities, unknown])
-    return JudgedRows(gold, said, probabilities, names, outside, numbers)
+    answered = None
+    if ABSTAINED in outcomes.column_names:
+        answered = ~np.asarray(outcomes.column(ABSTAINED).to_numpy(zero_copy_only=False), dtype=bool)
+    return JudgedRows(gold, said, probabilities, names, outside, numbers, answered, targets.kind == ORDERED)
 
 
 def probability_matrix(outcomes: pa.Table, classes: int) -> Array:

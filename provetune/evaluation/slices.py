@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,8 @@ import pyarrow.compute as pc
 from provetune.core.errors import DataError
 from provetune.core.suggest import advice
 from provetune.evaluation.metrics import classification_scores
+from provetune.statistics.judged import Judged
+from provetune.statistics.measured_rows import MeasuredRows
 from provetune.statistics.rows import JudgedRows
 
 if TYPE_CHECKING:
@@ -59,14 +61,22 @@ def scores_by_value(
     return found
 
 
-def keep_rows(rows: JudgedRows, mask: Array) -> JudgedRows:
+@overload
+def keep_rows(rows: JudgedRows, mask: Array) -> JudgedRows: ...
+@overload
+def keep_rows(rows: MeasuredRows, mask: Array) -> MeasuredRows: ...
+def keep_rows(rows: Judged, mask: Array) -> Judged:
     """The judged rows for which `mask` is true."""
+    if isinstance(rows, MeasuredRows):
+        return rows.keep(mask)
     return replace(
         rows,
         labels=rows.labels[mask],
         predictions=rows.predictions[mask],
         probabilities=None if rows.probabilities is None else rows.probabilities[mask],
         groups=None if rows.groups is None else rows.groups[mask],
+        answered=None if rows.answered is None else rows.answered[mask],
+        own={name: metric.keep(mask) for name, metric in rows.own.items()},
     )
 
 

@@ -28,7 +28,7 @@ class Agreement:
 
     Attributes:
         examples: how many there are.
-        largest: the largest difference of a probability.
+        largest: the largest difference of a probability (or of another number in an answer).
         example: number (from 1) of the example that has it.
         tolerance: the difference that is allowed, see `tolerance_of`.
         precision, engine: number format and what computed.
@@ -86,9 +86,9 @@ def require_golden(predictor: Predictor, golden: Golden, device: str = "cpu") ->
     )
 
 
-def _answers(predictor: Predictor, golden: Golden) -> Any:
+def _answers(predictor: Predictor, golden: Golden) -> list[Any]:
     # As a table: the expected answers are those to the texts as they stand, neither joined nor masked again.
-    return predictor.probabilities(_table(golden)) if golden.inputs else np.zeros((0, 0))
+    return predictor.golden_answers(_table(golden)) if golden.inputs else []
 
 
 def _table(golden: Golden) -> pa.Table:

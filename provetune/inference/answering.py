@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import Array, Task
+    from provetune.core.protocols import FeatureColumns, Outputs, Task
 
 Progress: TypeAlias = Callable[[int], None]
 
@@ -24,8 +24,8 @@ class Answerer(Protocol):
     precision: str
     engine: str
 
-    def logits(self, examples: pa.Table) -> tuple[Array, Array]:
-        """Logits of features (F, C), and the number of the example each belongs to (F,), ascending.
+    def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
+        """Outputs of F features as `Task.answers` takes them, and the features; None for one output a row.
 
         Args:
             examples: columns ``text`` and, for pairs, ``text_pair``.

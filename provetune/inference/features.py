@@ -33,7 +33,7 @@ class FeatureTable:
                 self._lists[name] = (column.values.to_numpy(), column.offsets.to_numpy())
             else:
                 self._numbers[name] = column.to_numpy()
-        self._lengths = np.diff(self._lists["input_ids"][1])
+        self._lengths = self._numbers.get("length", np.diff(self._lists["input_ids"][1]))
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -24,11 +24,13 @@ class TextColumns:
         names: one for a text, two for a pair, more are joined.
         mask: kinds of personal data that are replaced before the model sees a text.
         candidate_mask: kinds that the candidate replaces besides, after those, as it did with the rows it learned from.
+        read: makes the text or texts of an item's cells, where the task does that itself (`ReadsInputs.read_input`).
     """
 
     names: tuple[str, ...] = ("text",)
     mask: tuple[str, ...] = ()
     candidate_mask: tuple[str, ...] = ()
+    read: Callable[[Sequence[Any], str], tuple[str, ...] | None] | None = None
 
     @property
     def paired(self) -> bool:
@@ -41,6 +43,19 @@ class TextColumns:
             DataError: what should be text is a number, a list or anything else, or a column is not there.
         """
         parts = self._parts(item, where)
+        texts = self._cells(parts, where) if self.read is None else self.read(parts, where)
+        if texts is None:
+            return None
+        self._refuse_surrogates(texts, where)
+        for kinds in (self.mask, self.candidate_mask):
+            if kinds:
+                from provetune.data.privacy import mask_text
+
+                texts = [mask_text(text, kinds) for text in texts]
+        return tuple(texts)
+
+    def _cells(self, parts: Sequence[Any], where: str) -> Sequence[str] | None:
+        """One text, the two of a pair, or more joined; None where all are empty."""
         for part in parts:
             if part is not None and not isinstance(part, str):
                 if isinstance(part, float) and part != part:
@@ -49,19 +64,13 @@ class TextColumns:
         texts = [part for part in parts if isinstance(part, str)]
         if not any(text.strip() for text in texts):
             return None
-        self._refuse_surrogates(texts, where)
         if self.paired:
-            texts = [part if isinstance(part, str) else "" for part in parts]
-        elif len(texts) > 1:
+            return [part if isinstance(part, str) else "" for part in parts]
+        if len(texts) > 1:
             from provetune.data.texts import SEPARATOR
 
-            texts = [SEPARATOR.join(texts)]
-        for kinds in (self.mask, self.candidate_mask):
-            if kinds:
-                from provetune.data.privacy import mask_text
-
-                texts = [mask_text(text, kinds) for text in texts]
-        return tuple(texts)
+            return [SEPARATOR.join(texts)]
+        return texts
 
     def _parts(self, item: Any, where: str) -> list[Any]:
         if isinstance(item, Mapping):

@@ -7,10 +7,12 @@ model.predict(["where is my parcel?"])      # [{"label": "delivery", "score": 0.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from provetune.core.errors import UsageError
+from provetune.core.protocols import ReadsInputs
 from provetune.inference.inputs import Missing, Prepared, TextColumns, prepare
 from provetune.inference.predictions import Predictions
 from provetune.inference.threads import settle_threads
@@ -18,7 +20,7 @@ from provetune.inference.threads import settle_threads
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import Array, Targets, Task
+    from provetune.core.protocols import Answers, Array, Targets, Task
     from provetune.inference.answering import Answerer
     from provetune.inference.files import FileReport, Listener
 
@@ -44,7 +46,8 @@ class Predictor:
     def __init__(self, path: Path, task: Task, targets: Targets, record: Mapping[str, Any], answerer: Answerer) -> None:
         self.path, self.task, self.targets, self.record = path, task, targets, record
         self._answerer = answerer
-        self.columns = text_columns(record)
+        columns = text_columns(record)
+        self.columns = replace(columns, read=task.read_input) if isinstance(task, ReadsInputs) else columns
 
     @property
     def precision(self) -> str:
@@ -53,6 +56,11 @@ class Predictor:
     @property
     def engine(self) -> str:
         return self._answerer.engine
+
+    @property
+    def answer_keys(self) -> tuple[str, ...]:
+        """Keys of every answer; the first is what a table shows."""
+        return self.task.answer_keys
 
     def predict(
         self,
@@ -71,7 +79,8 @@ class Predictor:
             missing: ``"keep"`` answers an empty text with label None; ``"refuse"`` refuses all.
 
         Returns:
-            `Predictions`: ``{"label", "score"}`` a text, with ``"labels"`` on demand.
+            `Predictions`: `Task.answer_keys` of each text, ``{"label", "score"}`` for labels, with ``"labels"`` on
+            demand.
 
         Raises:
             DataError: an item is no text, or empty.
@@ -79,26 +88,32 @@ class Predictor:
         _check_top_k(top_k)
         items = [texts] if isinstance(texts, str | Mapping) else list(texts)
         found = prepare(items, self.columns, missing=missing)
-        return Predictions(self.answer(found, top_k=top_k, proba=proba), [_shown(item) for item in items])
+        answers = self.answer(found, top_k=top_k, proba=proba)
+        return Predictions(answers, [_shown(item) for item in items], self.answer_keys)
 
     def probabilities(self, texts: Sequence[Any] | pa.Table) -> Array:
         """Probabilities of each text, float64 (N, C), in the order of `targets.names`.
 
         Args:
             texts: as `predict` takes them, or an Arrow table of examples, whose texts are joined and masked already.
+
+        Raises:
+            UsageError: the task's labels are no classes.
         """
-        if hasattr(texts, "column_names"):
-            return self._probabilities(Prepared(texts, range(len(texts)), len(texts)))
-        return self._probabilities(prepare(texts, self.columns))
+        if not self.task.classes:
+            raise UsageError(f"A bundle of the task '{self.task.name}' has no probabilities of labels; use predict.")
+        examples = texts if hasattr(texts, "column_names") else prepare(texts, self.columns).examples
+        found: Array = self.answers(examples)
+        return found
 
     def answer(self, prepared: Prepared, *, top_k: int | None = None, proba: bool = False) -> list[dict[str, Any]]:
-        """Answers to prepared items, those without text as ``{"label": None, "score": None}``."""
-        nothing: dict[str, Any] = {"label": None, "score": None}
+        """Answers to prepared items; those without text have None under each of `answer_keys`."""
+        nothing: dict[str, Any] = dict.fromkeys(self.answer_keys)
         if proba or top_k is not None:
             nothing["labels"] = {}
         answers: list[dict[str, Any]] = [dict(nothing) for _ in range(prepared.count)]
         if len(prepared.examples):
-            found = self.task.predictions(self._probabilities(prepared), self.targets, top_k=top_k, proba=proba)
+            found = self.task.predictions(self.answers(prepared.examples), self.targets, top_k=top_k, proba=proba)
             for place, row in zip(prepared.places, found, strict=True):
                 answers[place] = row
         return answers
@@ -129,9 +144,17 @@ class Predictor:
             self, source, output, top_k=top_k, proba=proba, missing=missing, columns=columns, progress=progress
         )
 
-    def _probabilities(self, prepared: Prepared) -> Array:
-        logits, rows = self._answerer.logits(prepared.examples)
-        return self.task.probabilities(logits, rows, len(prepared.examples), self.targets)
+    def answers(self, examples: pa.Table) -> Answers:
+        """What the model says about examples whose texts are joined and masked already, in the task's own form."""
+        outputs, features = self._answerer.outputs(examples)
+        return self.task.answers(outputs, features, examples, self.targets)
+
+    def golden_answers(self, examples: pa.Table) -> list[Any]:
+        """The same as JSON, as golden examples keep it."""
+        from provetune.models.bundle.golden import golden_form
+
+        answers = self.answers(examples)
+        return golden_form(answers, lambda: self.task.predictions(answers, self.targets))
 
     def __repr__(self) -> str:
         return f"Predictor({str(self.path)!r}, {len(self.targets.names)} labels, {self.precision}, {self.engine})"
@@ -188,7 +211,7 @@ def load(
 
 def text_columns(record: Mapping[str, Any]) -> TextColumns:
     """The text columns that a bundle's record names, and what the problem and the candidate mask in them."""
-    named = (record.get("columns") or {}).get("text") or "text"
+    named = record.get("inputs") or (record.get("columns") or {}).get("text") or "text"
     names = (named,) if isinstance(named, str) else tuple(named)
     mask = ((record.get("problem") or {}).get("data") or {}).get("mask") or ()
     own = ((record.get("candidate") or {}).get("data") or {}).get("mask") or ()

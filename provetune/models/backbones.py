@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -26,7 +27,12 @@ Source: TypeAlias = Literal["folder", "catalogue", "hub"]
 _OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"})
 _DEFAULT_POSITIONS = 512
 _ENDLESS = 1_000_000
-_HASHED = (".json", ".txt", ".model", ".safetensors", ".bin")
+_HASHED = (".json", ".jinja", ".txt", ".model", ".spm", ".safetensors", ".bin")
+_SPELT: Mapping[catalogue.Kind, str] = {
+    "encoder": "an encoder",
+    "decoder": "a decoder, which goes on with texts",
+    "encoder_decoder": "an encoder-decoder, which turns texts into texts",
+}
 _UNHASHED = (ORIGIN, "README.md")
 
 
@@ -58,7 +64,12 @@ class Backbone:
 
 
 def find_backbone(
-    name: str, language: str = "und", *, base: Path | None = None, progress: Listener | None = None
+    name: str,
+    language: str = "und",
+    *,
+    base: Path | None = None,
+    progress: Listener | None = None,
+    kind: catalogue.Kind = "encoder",
 ) -> Backbone:
     """The backbone called `name`, fetched first where it is not on this machine.
 
@@ -68,24 +79,25 @@ def find_backbone(
         language: decides what ``"auto"`` means.
         base: folder that relative paths start from; the current one when left out.
         progress: told about a download of the catalogue.
+        kind: the kind of architecture that the task works with.
 
     Raises:
-        UsageError: there is no such model, or it is not one that a method here can use.
+        UsageError: there is no such model, or it is of another kind.
         EnvironmentFault: it cannot be fetched.
         CorruptError: its files are not what was recorded for them.
     """
     if name == "auto":
-        name = catalogue.default_backbone(language)
+        name = catalogue.default_backbone(language, kind)
     if name in catalogue.names():
-        return _from_catalogue(name, progress)
+        return _from_catalogue(name, kind, progress)
     folder = (base or Path()) / Path(name).expanduser()
     if folder.is_dir():
-        return describe(folder, name=name, source="folder")
+        return _of_kind(kind, describe(folder, name=name, source="folder"))
     if _is_path(name):
         raise UsageError(
             f"There is no folder '{name}' with a model.", where=str(folder), hint=advice(name, catalogue.names())
         )
-    return describe(find_in_hub(name), name=name, source="hub")
+    return _of_kind(kind, describe(find_in_hub(name), name=name, source="hub"))
 
 
 def describe(folder: Path, *, name: str, source: Source) -> Backbone:
@@ -108,18 +120,29 @@ def describe(folder: Path, *, name: str, source: Source) -> Backbone:
     )
 
 
+def _of_kind(kind: catalogue.Kind, backbone: Backbone) -> Backbone:
+    """The backbone, if its configuration does not say that it is of another kind."""
+    paired = bool(_read_config(backbone.path).get("is_encoder_decoder"))
+    if kind != "encoder" and paired != (kind == "encoder_decoder"):
+        found = _SPELT["encoder_decoder"] if paired else "no encoder-decoder"
+        raise UsageError(
+            f"'{backbone.name}' ({backbone.family}) is {found}; this task works with {_SPELT[kind]}.",
+            hint="Name another folder or hub model as backbone.",
+        )
+    return backbone
+
+
 def content_hash(folder: Path) -> str:
     """SHA-256 over the names and contents of a model folder's files (weights, configuration, tokenizer)."""
     return _combine(_file_hashes(folder))
 
 
-def _from_catalogue(name: str, progress: Listener | None) -> Backbone:
+def _from_catalogue(name: str, kind: catalogue.Kind, progress: Listener | None) -> Backbone:
     entry = catalogue.find_entry(name)
-    if entry.layout == "gguf":
-        raise UsageError(
-            f"'{name}' is a chat decoder in GGUF form; the methods here adapt encoders.",
-            hint=f"Take one of: {', '.join(each.name for each in catalogue.encoders())}.",
-        )
+    if entry.kind != kind:
+        fitting = ", ".join(each.name for each in catalogue.of_kind(kind))
+        hint = f"Take one of: {fitting}." if fitting else "The catalogue has none: name a folder or a hub model."
+        raise UsageError(f"'{name}' is {_SPELT[entry.kind]}; this task works with {_SPELT[kind]}.", hint=hint)
     folder = get(name, progress)
     recorded = read_json(folder / ORIGIN)["files"]
     hashes = _file_hashes(folder)

@@ -14,7 +14,7 @@ from provetune.core.files import disk_errors
 from provetune.models.catalogue import Entry
 
 _HINT = "Set the environment variable PROVETUNE_CACHE to a folder that can be written and has space."
-_UNPACKING = "1"
+_UNPACKING = {"folder": "1", "zip_parts": "1", "gguf": "2"}
 
 
 def cache_folder() -> Path:
@@ -34,9 +34,9 @@ def cache_folder() -> Path:
 def model_folder(entry: Entry) -> Path:
     """Where a model of the catalogue lies once it is unpacked.
 
-    Its name carries a hash of what it is made from: an entry that changes gets a folder of its own.
+    Its name carries a hash of what it is made from, and of how: an entry that changes gets a folder of its own.
     """
-    parts = [_UNPACKING, entry.layout, entry.inside, *(package.sha256 for package in entry.packages)]
+    parts = [_UNPACKING[entry.layout], entry.layout, entry.inside, *(package.sha256 for package in entry.packages)]
     key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:8]
     return cache_folder() / "models" / f"{entry.name}-{key}"
 

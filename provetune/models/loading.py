@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,9 @@ def load_tokenizer(backbone: Backbone | Path | str) -> Any:
     if not path.is_dir():
         raise UsageError("There is no such folder with a tokenizer.", where=str(path))
     try:
-        with quiet_transformers():
+        with quiet_transformers(), warnings.catch_warnings():
+            # Marian's punctuation cleaner is another package, which few models were trained with.
+            warnings.filterwarnings("ignore", message="Recommended: pip install sacremoses")
             tokenizer = AutoTokenizer.from_pretrained(str(path), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise CorruptError(f"The tokenizer cannot be read ({_first_line(error)}).", where=str(path)) from error
@@ -146,7 +149,12 @@ def fold_temperature(model: torch.nn.Module, temperature: float) -> None:
 
 
 def head_modules(model: torch.nn.Module) -> list[str]:
-    """Names of the top-level parts outside the backbone, and of its pooler where it has one."""
+    """Names of the top-level parts outside the backbone, and of its pooler where it has one.
+
+    A model that writes texts has none: its output layer came with the pretrained weights, often as its embeddings.
+    """
+    if writes_texts(model):
+        return []
     prefix = str(getattr(model, "base_model_prefix", ""))
     outside = [
         name for name, module in model.named_children() if name != prefix and any(True for _ in module.parameters())
@@ -155,6 +163,12 @@ def head_modules(model: torch.nn.Module) -> list[str]:
     poolers = [f"{prefix}.{name}" for name, _ in base.named_children() if name == "pooler"] if base is not None else []
     kept = [name for name in poolers if any(True for _ in model.get_submodule(name).parameters())]
     return [*outside, *kept]
+
+
+def writes_texts(model: torch.nn.Module) -> bool:
+    """Whether the model's output layer is one over its vocabulary."""
+    getter = getattr(model, "get_output_embeddings", None)
+    return getter is not None and getter() is not None
 
 
 def _check_weights(model: Any, report: Mapping[str, Any], folder: Path, *, head_may_lack: bool) -> list[str]:

@@ -49,7 +49,7 @@ class LogLoss:
 
     def value(self, point: Array) -> float:
         """The loss at a point."""
-        losses = sum(self._residuals(matrix, rows, point)[0] for rows, matrix in _blocks(self.features))
+        losses = sum(self._residuals(matrix, rows, point)[0] for rows, matrix in row_blocks(self.features))
         return float(losses) / self.total + self._regularisation(point)
 
     def expand(self, point: Array) -> Expansion:
@@ -58,17 +58,17 @@ class LogLoss:
         keep = self.features.shape[0] * self.count <= _MOST_KEPT
         kept: list[Array] = []
         losses = 0.0
-        for rows, matrix in _blocks(self.features):
+        for rows, matrix in row_blocks(self.features):
             loss, residuals, probabilities = self._residuals(matrix, rows, point)
             losses += loss
-            _add_product(gradient, matrix, residuals)
+            add_product(gradient, matrix, residuals)
             if keep:
                 kept.append(probabilities)
         gradient[:-1] += np.float32(self.penalty) * point[:-1]
         value = losses / self.total + self._regularisation(point)
 
         def seen() -> Iterator[tuple[slice, Any, Array]]:
-            for number, (rows, matrix) in enumerate(_blocks(self.features)):
+            for number, (rows, matrix) in enumerate(row_blocks(self.features)):
                 yield rows, matrix, kept[number] if keep else self._residuals(matrix, rows, point)[2]
 
         return Expansion(value, gradient, lambda direction: self._curved(direction, seen()), self._inverse(seen))
@@ -84,7 +84,7 @@ class LogLoss:
                 change -= np.einsum("nc,nc->n", change, probabilities)[:, None]
             change *= probabilities
             change *= self._importance(rows)
-            _add_product(found, matrix, change)
+            add_product(found, matrix, change)
         found[:-1] += np.float32(self.penalty) * direction[:-1]
         return found
 
@@ -144,7 +144,7 @@ class LogLoss:
         """The inverse of the Hessian's own diagonal (D + 1, C)."""
         diagonal = np.zeros((self.features.shape[1] + 1, self.count), dtype=np.float32)
         for rows, matrix, probabilities in seen:
-            _add_product(diagonal, _squared(matrix), self._spread(rows, probabilities))
+            add_product(diagonal, _squared(matrix), self._spread(rows, probabilities))
         diagonal[:-1] += np.float32(self.penalty)
         diagonal[-1] += np.float32(_FLAT)
         inverse = np.reciprocal(diagonal, out=diagonal)
@@ -168,7 +168,7 @@ class LogLoss:
         return lambda direction: vectors @ (scale * (vectors.T @ direction))
 
 
-def _blocks(features: Features) -> Iterator[tuple[slice, Any]]:
+def row_blocks(features: Features) -> Iterator[tuple[slice, Any]]:
     """The rows in blocks: where they are, and their features."""
     if hasattr(features, "blocks"):
         yield from features.blocks()
@@ -184,8 +184,8 @@ def _logits(matrix: Any, point: Array) -> Array:
     return logits
 
 
-def _add_product(found: Array, matrix: Any, residuals: Array) -> None:
-    """Add what rows (n, D) and a column of ones give with residuals (n, C)."""
+def add_product(found: Array, matrix: Any, residuals: Array) -> None:
+    """Add to `found` (D + 1, C) what rows (n, D) and a column of ones give with residuals (n, C)."""
     found[:-1] += matrix.T @ residuals  # the transposed view of a CSR matrix, not a copy
     found[-1] += residuals.sum(axis=0)
 

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 BASELINE_METHOD = "tfidf"
 
 
-def implied_baseline(candidates: Mapping[str, Any]) -> str | None:
-    """Name of the tf-idf candidate that is added to a problem, or None where one is named already.
+BaselineOf: TypeAlias = Callable[[Any], str | None]
+"""The baseline's method by a task's name, None where a task has none."""
+
+
+def always_words(task: Any) -> str | None:
+    """Word statistics, whatever the task."""
+    return BASELINE_METHOD
+
+
+def implied_baseline(candidates: Mapping[str, Any], method: str | None = BASELINE_METHOD) -> str | None:
+    """Name of the baseline that is added to a problem, or None where one is named already.
 
     One with data of its own (half the rows, say) is no baseline for the others.
 
     Args:
         candidates: by name, each a `Candidate` or the mapping written in the file.
+        method: the task's baseline; None where it has none.
     """
+    if method is None:
+        return None
     for candidate in candidates.values():
-        method, data = (
+        own, data = (
             candidate.get(key) if isinstance(candidate, Mapping) else getattr(candidate, key, None)
             for key in ("method", "data")
         )
-        if method == BASELINE_METHOD and data is None:
+        if own == method and data is None:
             return None
-    free = (name for name in ("words", BASELINE_METHOD, "baseline") if name not in candidates)
+    usual = "words" if method == BASELINE_METHOD else "baseline"
+    free = (name for name in (usual, method, "baseline") if name not in candidates)
     number = 2
     fallback = next(free, None)
     while fallback is None:

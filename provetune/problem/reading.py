@@ -9,7 +9,7 @@ from typing import Any
 
 from provetune.core.errors import ProblemFileError, ProvetuneError, UsageError
 from provetune.core.suggest import nearest
-from provetune.problem.baseline import implied_baseline
+from provetune.problem.baseline import BaselineOf, always_words, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, check_claims, parse_accept_key, parse_level
 from provetune.problem.document import Document, SyntaxFault, dump_document, read_document
 from provetune.problem.faults import Check, Fault, Keys, show
@@ -48,23 +48,37 @@ class ProblemFile:
         return _place(self.path.name, self.lines, self.origins, keys)[1]
 
 
-def read_problem(path: str | Path, *, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> ProblemFile:
+def read_problem(
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    checks: Sequence[Check] = (),
+    baseline_of: BaselineOf = always_words,
+) -> ProblemFile:
     """Read and check a problem file.
 
     Args:
         path: the file.
         overrides: ``a.b=value`` texts that take the place of the file's values.
         checks: further checks of the content; see `provetune.problem.faults.Check`.
+        baseline_of: the method that a task's studies always have, by the task's name.
 
     Raises:
         ProblemFileError: every fault of the file at once, in the order of its lines.
         UsageError: there is no such file, or it cannot be read.
     """
     path = Path(path)
-    return parse_problem(_read_text(path), path, overrides=overrides, checks=checks)
+    return parse_problem(_read_text(path), path, overrides=overrides, checks=checks, baseline_of=baseline_of)
 
 
-def parse_problem(text: str, path: Path, *, overrides: Sequence[str] = (), checks: Sequence[Check] = ()) -> ProblemFile:
+def parse_problem(
+    text: str,
+    path: Path,
+    *,
+    overrides: Sequence[str] = (),
+    checks: Sequence[Check] = (),
+    baseline_of: BaselineOf = always_words,
+) -> ProblemFile:
     """Check the text of a problem file; `path` is what errors call it. See `read_problem`."""
     try:
         document = read_document(text)
@@ -76,7 +90,7 @@ def parse_problem(text: str, path: Path, *, overrides: Sequence[str] = (), check
         message = f"The file must hold keys and values, such as 'name: my-problem'. Got {show(document.value)} instead."
         raise _stop(path, 1, message, "`provetune init DATA.csv` drafts one.")
     overridden = apply_overrides(document.value, overrides)
-    problem, faults = _check(overridden.value, checks, overridden.origins)
+    problem, faults = _check(overridden.value, checks, overridden.origins, baseline_of)
     located = _locate(path, document, overridden, faults)
     if located or problem is None:
         raise ProblemFileError(located)
@@ -89,7 +103,7 @@ def dump_resolved(problem: Problem) -> str:
 
 
 def _check(
-    content: Mapping[str, Any], checks: Sequence[Check], origins: Mapping[Keys, str]
+    content: Mapping[str, Any], checks: Sequence[Check], origins: Mapping[Keys, str], baseline_of: BaselineOf
 ) -> tuple[Problem | None, list[Fault]]:
     """The syntax, the claims and the caller's checks. Where two name one place, the first to look speaks."""
     problem, faults = validate(content)
@@ -98,7 +112,7 @@ def _check(
         faults.append(Fault(("data", "train"), "'data.train' is missing.", "Name the file with labelled rows."))
     named = content.get("candidates")
     candidates = named if isinstance(named, Mapping) else {}
-    names = [*candidates, *filter(None, [implied_baseline(candidates)])]
+    names = [*candidates, *filter(None, [implied_baseline(candidates, baseline_of(content.get("task")))])]
     replaced_by = None if ("claims",) in origins else origins.get(("candidates",))
     own = [
         *check_claims(sound.get("claims", []), names, replaced_by=replaced_by),

@@ -23,6 +23,8 @@ from pydantic import (
 
 AUTO: Final = "auto"
 NAME = re.compile(r"[^\W\d]\w*\Z")
+# A folder's name may have 255 bytes, of which a letter of some scripts takes four.
+LONGEST_NAME = 60
 _NOT_IN_FILE_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|]')
 
 Auto = Literal["auto"]
@@ -32,6 +34,8 @@ MaskKind = Literal["email", "phone", "id_number", "bank_card"]
 def _fits_claims(name: str) -> str:
     if not NAME.match(name):
         raise ValueError(f"must be letters, digits and '_', so that claims can name it. Got '{name}' instead.")
+    if len(name) > LONGEST_NAME:
+        raise ValueError(f"must have at most {LONGEST_NAME} letters: it names folders. Got {len(name)} instead.")
     return name
 
 
@@ -46,7 +50,13 @@ class Section(BaseModel):
 
 
 class Columns(Section):
-    """Which column plays which part. Left out: detected, and shown with the first rows."""
+    """Which column plays which part. Left out: detected, and shown with the first rows.
+
+    A task may have parts of its own, e.g. ``tokens``; `study/problem_checks.py` checks their names.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, str | list[str] | None]
 
     text: str | Names | None = Field(
         None, description="Column with the text. A list of two is read as a pair, more are joined by a separator."
@@ -57,6 +67,14 @@ class Columns(Section):
     group: str | None = Field(None, description="Column whose rows must not be spread over splits.")
     time: str | None = Field(None, description="Column with a date or time, for splits that test on the latest rows.")
     id: str | None = Field(None, description="Column with an identifier; never taken for a text or a label.")
+
+    def named(self) -> dict[str, str | list[str]]:
+        """The columns that are named, by part."""
+        return {part: value for part, value in self.model_dump().items() if value is not None}
+
+    def part(self, name: str) -> str | list[str] | None:
+        """The column (or columns) of one part, None where none is named."""
+        return self.named().get(name)
 
 
 class Split(Section):
@@ -87,6 +105,9 @@ class Data(Section):
     )
     validation: str | None = Field(None, description="File with validation rows. Left out: split off from train.")
     test: str | None = Field(None, description="File with test rows. Left out: split off before anything is looked at.")
+    corpus: str | None = Field(
+        None, description="File with more documents that a query may find, for tasks that look for documents."
+    )
     columns: Columns = Field(Columns(), description="Which column plays which part.")
     split: Split = Field(Split(), description="How rows are set aside when no file is given for a split.")
     mask: list[MaskKind] = Field([], description="Kinds of personal data replaced by a placeholder in every text.")
@@ -96,6 +117,10 @@ class Data(Section):
     out_of_scope: str | None = Field(None, description="The label that means 'none of these'.")
     encoding: str | None = Field(None, description="Text encoding of the files. Left out: detected and said.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="Cell separator. Left out: detected.")
+    skip_bad: bool = Field(
+        False,
+        description="Set rows that cannot be read aside, into a file beside the study, instead of stopping at them.",
+    )
     merge: dict[str, Annotated[list[str], Field(min_length=2)]] = Field(
         {},
         description="Labels read as one in every split, by the name that they get, e.g. refund: [refund, money_back].",
@@ -103,10 +128,11 @@ class Data(Section):
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Data of which no labels are merged are written without the key, as a person writes them."""
+        """Without merged labels, skipped rows and a corpus the keys are left out, as a person leaves them out."""
         written: dict[str, Any] = write(self)
-        if not self.merge:
-            written.pop("merge", None)
+        for name in ("merge", "skip_bad", "corpus"):
+            if not written.get(name):
+                written.pop(name, None)
         return written
 
     @field_validator("merge")
@@ -259,6 +285,7 @@ class Problem(Section):
 
     name: str = Field(min_length=1, max_length=100, description="Name of the problem; names the study's folder.")
     task: str = Field("classification", description="Kind of problem; see the tasks page.")
+    options: dict[str, Any] = Field({}, description="Settings of the task's own; see its page in the reference.")
     language: str = Field(AUTO, description="en, zh, … or auto, which looks at the texts.")
     data: Data = Field(Data(), description="Where rows come from and how they are divided.")
     accept: dict[str, str] = Field(

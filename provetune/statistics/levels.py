@@ -12,8 +12,8 @@ def judge_level(bound: RowsBound, comparator: str, level: float) -> bool | None:
     """Three answers: True when the one-sided bound reaches the level, False when the mirrored bound excludes
     it, None between.
 
-    ``>`` and ``>=`` test the same thing. Without any variance the value's side of the level decides, and a
-    value that equals the level decides nothing.
+    ``>`` and ``>=`` test the same thing. Where the bounds leave no room at all, the value's side of the level decides,
+    and a value that equals the level decides nothing.
 
     Raises:
         UsageError: the comparator is none of ``>``, ``>=``, ``<``, ``<=``.
@@ -21,7 +21,7 @@ def judge_level(bound: RowsBound, comparator: str, level: float) -> bool | None:
     if comparator not in COMPARATORS:
         raise UsageError(f"The comparator must be >, >=, < or <=. Got '{comparator}' instead.")
     upwards = comparator.startswith(">")
-    if bound.standard_error == 0:
+    if bound.lower == bound.upper:
         if bound.value == level:
             return None
         return (bound.value > level) is upwards

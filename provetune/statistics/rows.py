@@ -13,18 +13,21 @@ normal, since rows are many; with groups, the groups' sums are the rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from provetune.core.errors import UsageError
 from provetune.core.suggest import advice
+from provetune.statistics.class_metrics import CLASS_METRICS, class_metric
 from provetune.statistics.label_counts import count_indicators, count_labels, counted_metrics, sensitivity
 from provetune.statistics.probability_scores import bin_numbers, judgements, reliability, row_log_losses
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
+    from provetune.statistics.measured_rows import RowMetric
 
 RESAMPLES = 2000
 RESAMPLING_SEED = 20_170_604
@@ -44,6 +47,9 @@ class JudgedRows:
         names: of the labels (C or more).
         out_of_scope: number of the label that means "none of these".
         groups: number of each row's group (N,); rows of one group are not independent of each other.
+        answered: which rows the model answers, bool (N,); None where it may not abstain.
+        ordered: whether the numbers of labels are places in an order.
+        own: metrics that the task computes otherwise than scikit-learn, or that only it has, by name.
     """
 
     labels: Array
@@ -52,6 +58,9 @@ class JudgedRows:
     names: tuple[str, ...]
     out_of_scope: int | None = None
     groups: Array | None = None
+    answered: Array | None = None
+    ordered: bool = False
+    own: Mapping[str, RowMetric] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -110,6 +119,8 @@ def row_contributions(metric: str, rows: JudgedRows, label: int | None = None) -
     Returns:
         value; contributions (M,); numbers of the M rows concerned, ascending.
     """
+    if metric in rows.own:
+        return rows.own[metric].value(), rows.own[metric].contributions(), np.arange(len(rows))
     if metric in _MEANS:
         used = _rows_concerned(metric, rows)
         if metric == "log_loss":
@@ -118,6 +129,8 @@ def row_contributions(metric: str, rows: JudgedRows, label: int | None = None) -
             values = _right(rows).astype(np.float64)
         values = values[used]
         return float(values.mean()), values, used
+    if metric in CLASS_METRICS:
+        return _of_class_metric(metric, rows, label)
     return _linearised(metric, rows, label)
 
 
@@ -136,6 +149,14 @@ def standard_error(contributions: Array, groups: Array | None = None) -> tuple[f
         return float("inf"), units
     variance = (deviations**2).sum() * units / (units - 1) / count**2
     return float(np.sqrt(variance)), units
+
+
+def _of_class_metric(metric: str, rows: JudgedRows, label: int | None) -> tuple[float, Array, Array]:
+    found = class_metric(metric, rows, label)
+    value = found.value()
+    if np.isnan(value):
+        raise UsageError(f"No row here is what '{metric}' is about.")
+    return value, found.contributions(), np.arange(len(rows))
 
 
 def _linearised(metric: str, rows: JudgedRows, label: int | None) -> tuple[float, Array, Array]:
@@ -206,23 +227,23 @@ def _probabilities(rows: JudgedRows, metric: str) -> Array:
 
 
 def _label_number(rows: JudgedRows, metric: str, label: str | None) -> int | None:
-    if metric not in (*_MEANS, "ece", *counted_metrics()):
-        known = [*_MEANS, "ece", *counted_metrics()]
+    known = [*_MEANS, "ece", *CLASS_METRICS, *counted_metrics(), *rows.own]
+    if metric not in known:
         raise UsageError(f"There is no metric '{metric}' of rows.", hint=advice(metric, known))
     needs_label = metric in ("precision", "recall", "f1")
     if label is None:
         if needs_label:
             raise UsageError(f"'{metric}' needs a label.", hint=f"Write [{metric}:LABEL], or take macro_{metric}.")
         return None
-    if not needs_label:
-        raise UsageError(f"'{metric}' has no value per label.", hint="precision, recall and f1 have.")
+    if not needs_label and metric != "auc":
+        raise UsageError(f"'{metric}' has no value per label.", hint="precision, recall, f1 and auc have.")
     if label not in rows.names:
         raise UsageError(f"There is no label '{label}'.", hint=advice(label, rows.names))
     return rows.names.index(label)
 
 
 def _warnings(metric: str, rows: JudgedRows, label: int | None) -> tuple[str, ...]:
-    if metric in ("accuracy", "log_loss"):
+    if metric in ("accuracy", "log_loss", *rows.own) or (metric in CLASS_METRICS and label is None):
         return () if len(rows) >= FEW_ROWS else (f"only {len(rows)} rows: the bound is rough",)
     if metric in _MEANS:
         used = len(_rows_concerned(metric, rows))

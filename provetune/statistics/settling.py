@@ -79,6 +79,7 @@ def settle_equal(
 
 
 def _settle(estimate: Estimate, gap: float, distance: float, alpha: float, power: float) -> Needs:
+    """Reckoned for the gap; the distance that was seen is told where it is smaller than that."""
     seeds = max(part.seeds for part in (estimate.left, estimate.right) if part is not None)
     rows = estimate.rows
     if not np.isfinite(estimate.variance):
@@ -98,7 +99,7 @@ def _settle(estimate: Estimate, gap: float, distance: float, alpha: float, power
     more_rows = _least_rows(projection, np.array([seeds]), rows, gap, alpha, power)[0]
     both = _cheapest(projection, seeds, rows, gap, alpha, power)
     found = Needs(more_seeds, int(more_rows) if more_rows > 0 else None, both, "")
-    return Needs(found.seeds, found.rows, found.both, _words(found, seeds, rows, distance))
+    return Needs(found.seeds, found.rows, found.both, _words(found, seeds, rows, distance, gap))
 
 
 def _least_seeds(projection: Projection, seeds: int, rows: int, gap: float, alpha: float, power: float) -> int | None:
@@ -137,15 +138,18 @@ def _cheapest(
     return int(tried[best]), int(needed[best])
 
 
-def _words(needs: Needs, seeds: int, rows: int, distance: float) -> str:
-    at = f"At a distance of {distance:.3g} from the edge"
+def _words(needs: Needs, seeds: int, rows: int, distance: float, gap: float) -> str:
+    at = f"At a distance of {gap:.3g} from the edge"
+    if distance < gap * (1 - 1e-6):
+        near = f"{distance:.1g} from" if distance >= gap / 100 else "on"
+        at = f"It lies {near} the edge; were it {gap:.3g} away, the smallest that matters"
     ways = []
     if needs.seeds is not None:
-        ways.append(f"{needs.seeds} seeds a candidate on these {rows} rows")
+        ways.append(f"{needs.seeds} seeds a candidate on these {rows:,} rows")
     if needs.rows is not None:
-        ways.append(f"{needs.rows} rows" + (f" with these {seeds} seeds" if seeds > 1 else ""))
+        ways.append(f"{needs.rows:,} rows" + (f" with these {seeds} seeds" if seeds > 1 else ""))
     if needs.both is not None:
-        ways.append(f"{needs.both[0]} seeds with {needs.both[1]} rows")
+        ways.append(f"{needs.both[0]} seeds with {needs.both[1]:,} rows")
     if not ways:
         return (
             f"{at}, nothing within reach would settle it: not {MOST_SEEDS} seeds, nor {MOST_TIMES_ROWS} times the rows."

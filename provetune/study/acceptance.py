@@ -13,12 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError, UsageError
-from provetune.evaluation.outcomes import judged_rows
 from provetune.evaluation.slices import keep_rows, slice_mask
 from provetune.problem.scopes import Level, Scope, parse_accept_key, parse_level
 from provetune.statistics.blocks import bound_for_blocks
+from provetune.statistics.judged import Judged, bound_of
 from provetune.statistics.levels import judge_level
-from provetune.statistics.rows import JudgedRows, RowsBound, bound_for
+from provetune.statistics.rows import RowsBound
+from provetune.statistics.share_bounds import effective_rows, share_lower, share_upper
+from provetune.study.claim_figures import count_units, is_share, make_figures
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +56,7 @@ def judge_acceptance(
         level), ``met`` (True, False, None), ``notes`` and ``estimand``, which is "these weights": the luck of training
         is not in it. What could not be measured has None and says why.
     """
-    rows = judged_rows(outcomes, targets, groups) if outcomes.num_rows else None
+    rows = task.judged(outcomes, targets, groups) if outcomes.num_rows else None
     labelled = outcomes.column("label").is_valid()
     shown = None if examples is None else examples.filter(labelled)
     kinds = {metric.name: metric.kind for metric in task.metrics}
@@ -81,17 +83,30 @@ def accepted(judgements: Sequence[Mapping[str, Any]]) -> bool | None:
     return None if None in answers else True
 
 
-def _bound_rows(scope: Scope, rows: JudgedRows | None, examples: pa.Table | None, confidence: float) -> RowsBound:
+def _bound_rows(scope: Scope, rows: Judged | None, examples: pa.Table | None, confidence: float) -> RowsBound:
     if rows is None:
         raise UsageError(f"There are no test rows to judge '{scope.metric}' on.")
     if scope.conditions:
         if examples is None:
             raise UsageError(f"The rows of '{scope}' are not known.")
         rows = keep_rows(rows, slice_mask(examples, scope.conditions))
-    bound = bound_for(scope.metric, rows, confidence, label=scope.value)
+    bound = _within_a_share(bound_of(scope.metric, rows, confidence, label=scope.value), scope, rows, confidence)
     if scope.conditions:
         bound = replace(bound, notes=(f"over {len(rows)} rows", *bound.notes))
     return bound
+
+
+def _within_a_share(bound: RowsBound, scope: Scope, rows: Judged, confidence: float) -> RowsBound:
+    """A share near its end by beta quantiles too: twenty of twenty right answers do not show 0.95.
+
+    The farther bound of the two counts, as for claims (`provetune.statistics.share_bounds`).
+    """
+    if not is_share(scope.metric):
+        return bound
+    units = count_units([make_figures([rows], scope)])
+    size = 0.0 if units == 0 else effective_rows(bound.value, bound.standard_error**2, units)
+    lower, upper = (reach(bound.value, size, confidence) for reach in (share_lower, share_upper))
+    return replace(bound, lower=min(bound.lower, lower), upper=max(bound.upper, upper))
 
 
 def _bound_system(metric: str, blocks: Mapping[str, Sequence[float]], confidence: float) -> RowsBound:

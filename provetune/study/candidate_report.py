@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from provetune.core.protocols import Targets, Task
+from provetune.core.protocols import Reports, Targets, Task
 from provetune.problem.syntax import Candidate
 from provetune.study.curves import learning_curve
 from provetune.study.document import spread
@@ -34,9 +35,10 @@ def candidate_report(
     Args:
         backbone: its record in ``resolved.json``, or None where it needs none.
     """
-    from provetune.evaluation.outcomes import judged_rows
+    from provetune.statistics.rows import JudgedRows
 
-    judged = [judged_rows(run.outcomes, targets) for run in runs]
+    found = [task.judged(run.outcomes, targets) for run in runs]
+    judged = [rows for rows in found if isinstance(rows, JudgedRows)]
     scores = [task.score(run.outcomes, targets) for run in runs]
     return {
         "method": candidate.method,
@@ -47,10 +49,20 @@ def candidate_report(
         "confusion": _confusion(judged),
         "most_confused": _most_confused(judged),
         "calibration": calibration_report(judged, [float(run.result.get("temperature", 1.0)) for run in runs]),
+        "tables": _own_tables(task, targets, runs),
         "curves": [{"k": run.k, **learning_curve(run.folder / EVENTS)} for run in runs],
         "trials": [_trial(run, each, study_folder) for run, each in zip(runs, scores, strict=True)],
         "seconds": sum(float(run.result["seconds"]) for run in runs),
     }
+
+
+def _own_tables(task: Task, targets: Targets, runs: Sequence[FinishedRun]) -> list[dict[str, Any]]:
+    """What only this task shows, of the run whose primary score is the median one."""
+    if not isinstance(task, Reports) or not runs:
+        return []
+    metric = task.metrics[0].name
+    ordered = sorted(runs, key=lambda run: task.score(run.outcomes, targets).get(metric, 0.0))
+    return [asdict(table) for table in task.tables(ordered[(len(ordered) - 1) // 2].outcomes, targets)]
 
 
 def _trial(run: FinishedRun, scores: Mapping[str, float], study_folder: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.choices import backbone_at, is_unlike
 from provetune.study.lengths import count_tokens, measure_lengths
-from provetune.study.problem_checks import add_baseline, problem_checks
+from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
 from provetune.study.quick_tokenizer import quick_tokenizer
 from provetune.study.resolve import check_scopes, language_of
 
@@ -51,13 +51,14 @@ def check_problem(
     from provetune.data.splits import make_splits
     from provetune.tasks import TASKS
 
-    file = read_problem(path, overrides=overrides, checks=problem_checks())
+    file = read_problem(path, overrides=overrides, checks=problem_checks(), baseline_of=baseline_of)
     problem = file.problem
     task = TASKS.get(problem.task)
-    splits = make_splits(problem.data, file.path.parent, task.roles)
+    splits = make_splits(problem.data, file.path.parent, task)
     findings = [*find_faults(splits, out_of_scope=problem.data.out_of_scope), *task.check(splits.tables)]
     if not any(finding.kind == "one_label_only" for finding in findings):
-        check_scopes(file, task.targets(splits.train, out_of_scope=problem.data.out_of_scope), splits)
+        targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
+        check_scopes(file, targets, splits)
     findings += _find_by_backbone(file, splits, progress)
     return {
         "blocking": sum(finding.severity == "blocking" for finding in findings),
@@ -73,12 +74,13 @@ def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | No
 
     language = language_of(file.problem, splits)
     asked: dict[tuple[Any, ...], list[str]] = {}
-    for name, candidate in add_baseline(file.problem.candidates).items():
-        if METHODS.get(candidate.method).learns_from != "texts":
+    candidates = add_baseline(file.problem.candidates, file.problem.task)
+    for name, candidate in candidates.items():
+        if METHODS.get(candidate.method).learns_from not in ("texts", "examples"):
             asked.setdefault((candidate.backbone, candidate.max_length, candidate.long_texts), []).append(name)
     told: set[str] = set()
     for names in asked.values():
-        candidate = file.problem.candidates[names[0]]
+        candidate = candidates[names[0]]
         try:
             backbone = backbone_at(file, names[0], candidate, language, progress)
         except (EnvironmentFault, CorruptError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError, UsageError
-from provetune.core.protocols import Method, Targets
+from provetune.core.protocols import Method, Targets, Task
 from provetune.models.devices import settle_device
 from provetune.problem.reading import ProblemFile
 from provetune.problem.syntax import AUTO, Candidate, Problem
@@ -51,6 +51,7 @@ class CandidateChooser:
 
     file: ProblemFile
     problem: Problem
+    task: Task
     targets: Targets
     splits: Splits
     wanted_device: str
@@ -73,7 +74,7 @@ class CandidateChooser:
         """Make every choice that candidate `name` leaves open."""
         from provetune.models.methods import METHODS
 
-        candidate = self.problem.candidates[name]
+        candidate = self._with_task_defaults(self.problem.candidates[name])
         method = METHODS.get(candidate.method)
         settings = method.settings.model_validate(candidate.extra)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
@@ -84,7 +85,7 @@ class CandidateChooser:
         rows, told = learned_rows_of(name, candidate.data, self.splits.train)
         self.notes += told
         backbone = None
-        if method.learns_from != "texts":
+        if method.learns_from not in ("texts", "examples"):
             self._device = self._device or settle_device(self.wanted_device)
             backbone = self._backbone(name, candidate)
             chosen |= self._encoding(name, candidate, backbone)
@@ -95,6 +96,12 @@ class CandidateChooser:
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **settings.model_dump(), **chosen})
         self.backbones[name] = backbone
         self.settings[name] = settings
+
+    def _with_task_defaults(self, candidate: Candidate) -> Candidate:
+        """The candidate with what its task wants where the file leaves a choice."""
+        wanted = {**self.task.defaults.get("*", {}), **self.task.defaults.get(candidate.method, {})}
+        open_ones = {field: value for field, value in wanted.items() if getattr(candidate, field) == AUTO}
+        return candidate.model_copy(update=open_ones)
 
     def _backbone(self, name: str, candidate: Candidate) -> Backbone:
         if candidate.backbone in self._found:
@@ -164,9 +171,12 @@ def backbone_at(
 ) -> Backbone:
     """The backbone of candidate `name`; what goes wrong says where in the problem file it was asked for."""
     from provetune.models.backbones import find_backbone
+    from provetune.models.catalogue import kind_for
+    from provetune.tasks import TASKS
 
+    kind = kind_for(TASKS.get(file.problem.task).auto_class)
     try:
-        return find_backbone(candidate.backbone, language, base=file.path.parent, progress=progress)
+        return find_backbone(candidate.backbone, language, base=file.path.parent, progress=progress, kind=kind)
     except ProvetuneError as error:
         if error.where is not None:
             raise

@@ -8,7 +8,7 @@ machine by blocks that were measured in turn; those last are about the bundles a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,11 @@ from provetune.problem.claims import Claim
 from provetune.problem.scopes import Scope
 from provetune.statistics.caution import FEW, cautious
 from provetune.statistics.crossed import Estimate
+from provetune.statistics.judged import Judged, bound_of
 from provetune.statistics.paired_blocks import estimate_blocks
 from provetune.statistics.questions import Evidence
 from provetune.statistics.resampling import RESAMPLED
-from provetune.statistics.rows import bound_for
+from provetune.statistics.share_bounds import of_share
 from provetune.study.claim_figures import (
     SCORE,
     CandidateRows,
@@ -32,6 +33,7 @@ from provetune.study.claim_figures import (
     count_units,
     cross_figures,
     figure_range,
+    is_share,
     make_figures,
     make_score_figures,
     varies,
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from provetune.core.protocols import Array
-    from provetune.statistics.rows import JudgedRows
 
 PROCEDURE, WEIGHTS = "procedure", "these weights"
 LEAST_SEEDS = 3
@@ -118,11 +119,16 @@ class ClaimEvidence:
             return _with(shown, missing=_say_too_few(short, self.candidates), few_seeds=True)
         units = count_units(figures)
         if units == 0:
-            return _with(shown, missing=f"No test row is what '{scope}' is about.")
+            return _with(shown, missing=_say_nothing_concerned(claim, scope))
         right = figures[1] if len(figures) > 1 else None
         reckoned = cross_figures(figures[0], right, self._common(claim))
         low, high = figure_range(scope, figures)
-        evidence = cautious(reckoned, units, low, high, varied=varies(reckoned, figures[0]))
+        if right is None and is_share(scope.metric):
+            # The beta quantiles know what figures without variance are worth: no least variance is needed.
+            share = of_share(cross_figures(replace(figures[0], unit=None), None), units)
+            evidence = cautious(share, units, low, high, varied=True)
+        else:
+            evidence = cautious(reckoned, units, low, high, varied=varies(reckoned, figures[0]))
         if units < FEW:
             few = f"only {units} independent rows: judged by a bound that holds whatever their distribution is"
             shown = _with(shown, notes=(*shown.notes, few))
@@ -137,7 +143,7 @@ class ClaimEvidence:
                 self._kept[name] = make_figures(runs, scope)
         return self._kept[name]
 
-    def _runs(self, name: str, scope: Scope) -> tuple[JudgedRows, ...]:
+    def _runs(self, name: str, scope: Scope) -> tuple[Judged, ...]:
         candidate = self.candidates.get(name)
         if candidate is None:
             raise UsageError(f"There is no candidate '{name}'.", hint=advice(name, self.candidates))
@@ -181,7 +187,7 @@ class ClaimEvidence:
         if scope.metric in RESAMPLED:
             notes.append("calibration error is biased upwards where rows are few")
         elif scope.metric != SCORE:
-            notes += bound_for(scope.metric, rows, 0.95, label=scope.value).notes
+            notes += bound_of(scope.metric, rows, 0.95, label=scope.value).notes
         if self._common(claim):
             notes.append("one side's runs were made from the other's, so they are compared run by run")
         return tuple(notes)
@@ -214,6 +220,13 @@ def _with(gathered: Gathered, **changes: Any) -> Gathered:
 
 def _side(name: str, scores: Sequence[float]) -> dict[str, Any]:
     return {"name": name, "mean": fmean(scores) if scores else None, "seeds": list(scores)}
+
+
+def _say_nothing_concerned(claim: Claim, scope: Scope) -> str:
+    if scope.metric == "precision":
+        names = " nor ".join(claim.candidates)
+        return f"No run of {names} answered '{scope.value}' on any test row, so there is no precision to judge."
+    return f"No test row is what '{scope}' is about."
 
 
 def _say_too_few(names: Sequence[str], candidates: Mapping[str, CandidateRows]) -> str:

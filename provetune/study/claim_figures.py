@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from provetune.core.errors import UsageError
-from provetune.core.suggest import advice
 from provetune.problem.scopes import Scope
-from provetune.statistics.contributions import run_contributions
 from provetune.statistics.crossed import Estimate, estimate, estimate_resampled
+from provetune.statistics.judged import Judged, concerned_rows, contributions_of_runs
+from provetune.statistics.label_counts import counted_metrics
+from provetune.statistics.measured_rows import MeasuredRows
 from provetune.statistics.resampling import RESAMPLED, draw_scores
+from provetune.statistics.rows import JudgedRows
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
-    from provetune.statistics.rows import JudgedRows
 
 SCORE = "score"
 _SHARES = ("accuracy", "in_scope_accuracy", "out_of_scope_recall")
@@ -37,7 +38,7 @@ class CandidateRows:
         scores: a number for each run and row, (k, n), whose mean is the metric ``score``; made elsewhere.
     """
 
-    seeds: tuple[JudgedRows, ...]
+    seeds: tuple[Judged, ...]
     deterministic: bool = False
     failed: tuple[tuple[int, str], ...] = ()
     data_note: str | None = None
@@ -46,7 +47,7 @@ class CandidateRows:
     scores: Array | None = None
 
     @property
-    def judged(self) -> tuple[JudgedRows, ...]:
+    def judged(self) -> tuple[Judged, ...]:
         """The runs that count: one of a deterministic candidate."""
         return self.seeds[:1] if self.deterministic else self.seeds
 
@@ -68,6 +69,7 @@ class Figures:
         groups: number of each row's group, (M,).
         units: independent rows of a resampled metric.
         unit: by how much one row can move the sum, where that is known.
+        limits: the least and the greatest value of the metric, where a task says.
     """
 
     scores: tuple[float, ...]
@@ -77,24 +79,36 @@ class Figures:
     groups: Array | None = None
     units: int = 0
     unit: float | None = None
+    limits: tuple[float, float] | None = None
 
 
-def make_figures(runs: Sequence[JudgedRows], scope: Scope) -> Figures:
+def make_figures(runs: Sequence[Judged], scope: Scope) -> Figures:
     """The figures of one candidate's runs.
 
     Raises:
         UsageError: a label that is not there, or a metric that these rows cannot have.
     """
+    measured = [rows for rows in runs if isinstance(rows, MeasuredRows)]
+    if measured:
+        return _measured_figures(measured, scope)
+    classes = [rows for rows in runs if isinstance(rows, JudgedRows)]
     if scope.metric in RESAMPLED:
-        scores, draws = draw_scores(scope.metric, runs)
-        units = _count(runs[0].groups, len(runs[0]))
+        scores, draws = draw_scores(scope.metric, classes)
+        units = _count(classes[0].groups, len(classes[0]))
         return Figures(tuple(map(float, scores)), draws=draws, units=units)
-    label = _label_number(runs[0], scope)
-    contributions, used = run_contributions(scope.metric, runs, label)
-    groups = None if runs[0].groups is None else runs[0].groups[used]
-    concerned = _concerned(runs, scope, label, used)
+    contributions, used = contributions_of_runs(scope.metric, classes, scope.value)
+    groups = None if classes[0].groups is None else classes[0].groups[used]
+    concerned = _concerned(classes, scope, used)
     unit = 1.0 if scope.metric in _SHARES else None
     return Figures(tuple(map(float, contributions.mean(axis=1))), contributions, None, concerned, groups, unit=unit)
+
+
+def _measured_figures(runs: Sequence[MeasuredRows], scope: Scope) -> Figures:
+    contributions, _ = contributions_of_runs(scope.metric, runs, scope.value)
+    metric = runs[0].metric(scope.metric, scope.value)
+    scores = tuple(rows.metric(scope.metric, scope.value).value() for rows in runs)
+    concerned = concerned_rows(scope.metric, runs, scope.value)
+    return Figures(scores, contributions, None, concerned, runs[0].groups, limits=(metric.low, metric.high))
 
 
 def make_score_figures(candidate: CandidateRows, mask: Array | None) -> Figures:
@@ -158,9 +172,14 @@ def count_units(figures: Sequence[Figures]) -> int:
     return _count(None if groups is None else groups[either], int(either.sum()))
 
 
+def is_share(metric: str) -> bool:
+    """Whether a metric lies between 0 and 1 and is made of counts of rows."""
+    return metric in _SHARES or metric in counted_metrics()
+
+
 def figure_range(scope: Scope, figures: Sequence[Figures]) -> tuple[float, float]:
     """Between which a row's figure (or difference of two) lies: 0 and 1 for shares, else what was seen as well."""
-    low, high = 0.0, 1.0
+    low, high = figures[0].limits or (0.0, 1.0)
     seen = [one.contributions for one in figures if one.contributions is not None]
     if scope.metric not in _SHARES and scope.value is None and seen:
         low = min(low, *(float(values.min()) for values in seen))
@@ -168,18 +187,11 @@ def figure_range(scope: Scope, figures: Sequence[Figures]) -> tuple[float, float
     return (low, high) if len(figures) == 1 else (low - high, high - low)
 
 
-def _label_number(rows: JudgedRows, scope: Scope) -> int | None:
-    if scope.value is None:
-        return None
-    if scope.value not in rows.names:
-        raise UsageError(f"There is no label '{scope.value}'.", hint=advice(scope.value, rows.names))
-    return rows.names.index(scope.value)
-
-
-def _concerned(runs: Sequence[JudgedRows], scope: Scope, label: int | None, used: Array) -> Array:
+def _concerned(runs: Sequence[JudgedRows], scope: Scope, used: Array) -> Array:
     """Which of the rows used say something about a label's score, bool (M,); all where no label is named."""
-    if label is None:
+    if scope.value is None:
         return np.ones(len(used), dtype=bool)
+    label = runs[0].names.index(scope.value)
     gold = _has(runs[0].labels, label)
     if scope.metric == "recall":
         return gold

@@ -45,7 +45,8 @@ def preview_claims(
     claims = [parse_claim(text) for text in problem.claims]
     if not claims:
         return []
-    rows = {name: _rows(problem, name, group, targets, failed.get(name, ())) for name, group in runs.items() if group}
+    present = {name: group for name, group in runs.items() if group}
+    rows = {name: _rows(problem, task, name, group, targets, failed.get(name, ())) for name, group in present.items()}
     judged = judge_claims(
         claims,
         rows,
@@ -63,14 +64,12 @@ def preview_claims(
 
 
 def _rows(
-    problem: Problem, name: str, runs: Sequence[FinishedRun], targets: Targets, failed: Sequence[int]
+    problem: Problem, task: Task, name: str, runs: Sequence[FinishedRun], targets: Targets, failed: Sequence[int]
 ) -> CandidateRows:
-    from provetune.evaluation.outcomes import judged_rows
-
     passed = [run for run in runs if run.k not in failed]
     deterministic = is_deterministic(problem.candidates[name])
     passed = passed[:1] if deterministic else passed
-    judged = tuple(replace(judged_rows(run.outcomes, targets), groups=None) for run in passed)
+    judged = tuple(replace(task.judged(run.outcomes, targets), groups=None) for run in passed)
     return CandidateRows(judged, deterministic, numbers=tuple(run.k for run in passed))
 
 

@@ -18,7 +18,8 @@ from provetune.core.errors import UsageError
 from provetune.core.protocols import Targets
 from provetune.problem.reading import read_problem
 from provetune.problem.syntax import Problem
-from provetune.statistics.rows import row_contributions, standard_error
+from provetune.statistics.judged import contributions_of
+from provetune.statistics.rows import standard_error
 from provetune.study.document import spread
 from provetune.study.report import SPLITS, is_test_open
 from provetune.study.resolved import PROBLEM, read_resolved
@@ -176,7 +177,7 @@ def _differences(
     for candidate in left:
         if left[candidate] and right.get(candidate):
             sides = [
-                [_contributions(metric, table, side.targets) for table in tables]
+                [_contributions(side.resolved["task"], metric, table, side.targets) for table in tables]
                 for side, tables in ((a, left[candidate]), (b, right[candidate]))
             ]
             figures = paired_difference(sides[0], sides[1])
@@ -184,7 +185,7 @@ def _differences(
     return found
 
 
-def _contributions(metric: str, outcomes: pa.Table, targets: Targets) -> Array:
-    from provetune.evaluation.outcomes import judged_rows
+def _contributions(task: str, metric: str, outcomes: pa.Table, targets: Targets) -> Array:
+    from provetune.tasks import TASKS
 
-    return row_contributions(metric, judged_rows(outcomes, targets))[1]
+    return contributions_of(metric, TASKS.get(task).judged(outcomes, targets))

@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from provetune.core.protocols import Targets, Task, TrialRecord
+from provetune.core.protocols import Guesses, Targets, Task, TrialRecord
 from provetune.statistics.failures import most_failures
 
 if TYPE_CHECKING:
@@ -77,11 +75,10 @@ class SortedRuns:
 def fix_check(task: Task, targets: Targets, validation: pa.Table) -> FailedCheck:
     """The check of a study, from its validation rows and the labels of its training rows."""
     metric = task.metrics[0]
-    if not targets.counts or validation.num_rows == 0:
+    if not isinstance(task, Guesses) or validation.num_rows == 0 or (task.classes and not targets.counts):
         return FailedCheck(metric.name, None, metric.higher_is_better)
-    always = np.zeros((validation.num_rows, len(targets.names)), dtype=np.float32)
-    always[:, int(np.argmax(targets.counts))] = 1.0
-    score = task.score(task.outcomes(validation, always, targets), targets).get(metric.name)
+    guessed = task.guess(validation, targets)
+    score = task.score(task.outcomes(validation, guessed, targets), targets).get(metric.name)
     level = None if score is None or not math.isfinite(score) else float(score)
     return FailedCheck(metric.name, level, metric.higher_is_better)
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from provetune.core.errors import UsageError
 from provetune.core.events import Evaluated, Event, Finished, Started, to_json
-from provetune.core.protocols import Calibratable, FitMethod, Task
+from provetune.core.protocols import FitMethod, GivesLabelArrays, Task
 from provetune.core.seeds import derive
 from provetune.study.frozen_features import features_of
 from provetune.study.learned import Learned
 from provetune.study.repeated import Repetition, first_run
 from provetune.study.tracking import tracking
+from provetune.study.trained import fit_temperature, tune
 from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from provetune.core.protocols import Array, Targets
+    from provetune.core.protocols import Answers, Array, Targets
 
 
 def fit_at_once(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
@@ -64,16 +66,18 @@ class _Fit:
         weights = self.spec.label_weights
         self.model = self.method.fit(
             inputs,
-            label_array(self.rows, self.targets),
+            label_array(self.task, self.rows, self.targets),
             self.targets,
             self.method.settings(**self.spec.method_settings),
             seed=derive(self.spec.seed, "fit"),
-            validation=(checked, label_array(self.validation, self.targets)),
+            validation=(checked, label_array(self.task, self.validation, self.targets)),
             label_weights=None if weights is None else np.asarray(weights),
         )
         logits = self.model.logits(checked)
-        self.temperature = self._temperature(logits)
-        self.outcomes = self._outcomes(logits / self.temperature)
+        self.temperature = fit_temperature(self.task, logits, None, self._outcomes(logits), self.targets)
+        logits = logits / self.temperature
+        self.targets = tune(self.task, self._answers(logits), self.validation, self.targets)
+        self.outcomes = self._outcomes(logits)
         scores = self.task.score(self.outcomes, self.targets)
         self.seconds = time.monotonic() - began
         yield Evaluated(1, scores, True)
@@ -89,7 +93,7 @@ class _Fit:
         record = {"temperature": self.temperature, "metrics": {"validation": scores}}
 
         def write(folder: Path) -> None:
-            write_fitted(folder, self.spec, self.task, self.method.bundle_kind, calibrated, record)
+            write_fitted(folder, self.spec, self.task, self.targets, self.method.bundle_kind, calibrated, record)
 
         return Learned(
             outcomes=self.outcomes,
@@ -117,15 +121,11 @@ class _Fit:
             return features_of(self.spec, examples)
         return joined_texts(examples)
 
-    def _outcomes(self, logits: Array) -> pa.Table:
-        rows = np.arange(self.validation.num_rows)
-        probabilities = self.task.probabilities(logits, rows, len(rows), self.targets)
-        return self.task.outcomes(self.validation, probabilities, self.targets)
+    def _answers(self, logits: Array) -> Answers:
+        return self.task.answers(logits, None, self.validation, self.targets)
 
-    def _temperature(self, logits: Array) -> float:
-        if not isinstance(self.task, Calibratable):
-            return 1.0
-        return self.task.fit_temperature(logits, self._outcomes(logits), self.targets)
+    def _outcomes(self, logits: Array) -> pa.Table:
+        return self.task.outcomes(self.validation, self._answers(logits), self.targets)
 
 
 def joined_texts(examples: pa.Table) -> Sequence[str]:
@@ -135,13 +135,12 @@ def joined_texts(examples: pa.Table) -> Sequence[str]:
     return join_texts(examples)
 
 
-def label_array(examples: pa.Table, targets: Targets) -> Array:
-    """Labels as numbers (N,), or as indicators (N, C) for several labels a row; -1 for an unknown one."""
-    import pyarrow as pa
+def label_array(task: Task, examples: pa.Table, targets: Targets) -> Array:
+    """Labels as a method that fits in one go takes them; see `provetune.core.protocols.GivesLabelArrays`.
 
-    from provetune.evaluation.outcomes import indicators, label_numbers
-
-    column = examples.column("label").combine_chunks()
-    if pa.types.is_list(column.type):
-        return indicators(column, targets.names)
-    return label_numbers(column, targets.names)
+    Raises:
+        UsageError: the task's labels fit no array.
+    """
+    if not isinstance(task, GivesLabelArrays):
+        raise UsageError(f"The labels of the task '{task.name}' cannot be fitted in one go.")
+    return task.label_array(examples, targets)

@@ -20,8 +20,7 @@ def find_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None
 
     rows = Rows(splits)
     found = [
-        *find_few_labels(rows),
-        *find_unseen_labels(rows, out_of_scope),
+        *([*find_few_labels(rows), *find_unseen_labels(rows, out_of_scope)] if splits.classes else []),
         *find_unusable(rows),
         *find_damaged_texts(rows),
         *find_long_texts(rows),

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import CorruptError
 from provetune.core.files import atomic_path, read_json
-from provetune.core.protocols import TrialRecord
+from provetune.core.protocols import JudgesTogether, TrialRecord
 from provetune.data.drawing import group_keys
 from provetune.ledger.entries import StudyRecord
 from provetune.ledger.records import Ledger
@@ -28,16 +28,17 @@ from provetune.study.repeated import is_deterministic
 from provetune.study.sealed_test import LATENCY, PIECE_ROWS, Seal, join_pieces, judged_hash, read_test_rows
 from provetune.study.selection import Best, choose_best, median_run
 from provetune.study.splits_store import split_summary
-from provetune.study.study_claims import StudyClaims, say_wear
+from provetune.study.study_claims import StudyClaims
 from provetune.study.trial import BUNDLE, TEST
 from provetune.study.trial_book import TrialBook, raise_if_expected
+from provetune.study.wear import say_wear
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from provetune.study.resolved import ResolvedStudy
 
-_LEARNING_COST = {"texts": 0.0, "features": 1.0, "weights": 2.0}
+_LEARNING_COST = {"texts": 0.0, "examples": 0.0, "features": 1.0, "weights": 2.0}
 
 
 class Judging:
@@ -91,7 +92,7 @@ class Judging:
         """What to know before training where the test rows have been looked at too often already."""
         charged = {look.judged: look.number for look in self.ledger.looks(self.test_hash) if look.charged}
         look = charged.get(self.seal.judged, len(charged) + 1)
-        return say_wear(look - 1, look, split_summary(self.folder)["test"]["rows"], self.claims.alpha)
+        return say_wear(look - 1, split_summary(self.folder)["test"]["rows"], self.claims.alpha)
 
     def wanted(self, stage: Stage) -> set[str]:
         """Candidates that a stage has to train: all at the first, later those of claims that are still open."""
@@ -163,11 +164,13 @@ class Judging:
     def _test_pieces(self, name: str) -> range:
         """First rows of the pieces that workers share, where a candidate has a single run to judge; else none."""
         from provetune.models.methods import METHODS
+        from provetune.tasks import TASKS
 
         candidate, rows = self.problem.candidates[name], self._test_count()
         alone = self.problem.study.seeds == 1 or is_deterministic(candidate)
-        quick = METHODS.get(candidate.method).learns_from == "texts"
-        return range(0, rows, PIECE_ROWS) if alone and not quick and rows > PIECE_ROWS else range(0)
+        quick = METHODS.get(candidate.method).learns_from in ("texts", "examples")
+        apart = not isinstance(TASKS.get(self.problem.task), JudgesTogether)
+        return range(0, rows, PIECE_ROWS) if alone and apart and not quick and rows > PIECE_ROWS else range(0)
 
     def _test_count(self) -> int:
         return int(split_summary(self.folder)["test"]["rows"])
@@ -294,7 +297,7 @@ class Judging:
             }
         summary = split_summary(self.folder)
         looks = max((look.number for look in self.ledger.looks(self.test_hash)), default=0)
-        worn = say_wear(looks, self._look(), summary["test"]["rows"], self.claims.alpha)
+        worn = say_wear(looks, summary["test"]["rows"], self.claims.alpha)
         return {
             "format_version": FORMAT,
             "study": self.resolved.study_id,

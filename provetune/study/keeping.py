@@ -6,14 +6,22 @@ no better, and a bundle travels to places where those rows must not go.
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from provetune.core.protocols import FittedModel, Task, WeightMethod
+from provetune.core.protocols import (
+    ExampleModel,
+    FittedModel,
+    Furnishes,
+    ReadsInputs,
+    Targets,
+    Task,
+    WeightMethod,
+)
 from provetune.models.bundle import BundleContents, Golden, write_bundle
+from provetune.models.bundle.golden import golden_form
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -22,7 +30,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
-    from provetune.core.protocols import Array
+    from provetune.core.protocols import FeatureColumns, Outputs
 
 _GOLDEN_LABELS = 14
 
@@ -31,6 +39,7 @@ def write_trained(
     folder: Path,
     spec: TrialSpec,
     task: Task,
+    targets: Targets,
     method: WeightMethod,
     learned: torch.nn.Module,
     merged: torch.nn.Module,
@@ -40,34 +49,46 @@ def write_trained(
     """Write the bundle of a model trained by gradient descent, its adapter beside where it has one.
 
     Args:
+        targets: with what was tuned on validation rows.
         learned: what was trained.
         merged: the plain transformers model with it folded in, temperature included.
         record: temperature and validation scores.
     """
     examples = golden_examples(task, spec)
-    logits, rows = _trained_logits(merged, task, examples, tokenizer, spec)
-    golden = _golden(task, spec, examples, logits, rows)
+    outputs, features = _trained_outputs(merged, task, targets, examples, tokenizer, spec)
+    golden = _golden(task, targets, examples, outputs, features)
 
     def adapter(place: Path) -> None:
         method.save_adapter(learned, place)
+
+    def furnish(place: Path) -> None:
+        if isinstance(task, Furnishes):
+            task.furnish(place, merged, tokenizer, targets)
 
     write_bundle(
         folder,
         BundleContents(
             kind=method.bundle_kind,
             task=spec.task,
-            targets=spec.label_names,
+            targets=targets,
             golden=golden,
-            record={**bundle_record(spec), **record},
+            record={**bundle_record(task, spec), **record},
             model=merged,
             tokenizer=tokenizer,
             adapter=adapter,
+            furnish=furnish,
         ),
     )
 
 
 def write_fitted(
-    folder: Path, spec: TrialSpec, task: Task, kind: str, fitted: FittedModel, record: Mapping[str, Any]
+    folder: Path,
+    spec: TrialSpec,
+    task: Task,
+    targets: Targets,
+    kind: str,
+    fitted: FittedModel,
+    record: Mapping[str, Any],
 ) -> None:
     """Write the bundle of a model fitted in one go; one on features takes its frozen encoder along."""
     from provetune.study.fitted import joined_texts
@@ -80,15 +101,15 @@ def write_fitted(
     else:
         model, tokenizer = encoder_of(spec)
         inputs = compute_features(spec, examples, precision="fp32")
-    golden = _golden(task, spec, examples, fitted.logits(inputs), np.arange(examples.num_rows))
+    golden = _golden(task, targets, examples, fitted.logits(inputs), None)
     write_bundle(
         folder,
         BundleContents(
             kind=kind,
             task=spec.task,
-            targets=spec.label_names,
+            targets=targets,
             golden=golden,
-            record={**bundle_record(spec), **record},
+            record={**bundle_record(task, spec), **record},
             model=model,
             tokenizer=tokenizer,
             fitted=fitted,
@@ -96,10 +117,39 @@ def write_fitted(
     )
 
 
-def bundle_record(spec: TrialSpec) -> dict[str, Any]:
+def write_learned(
+    folder: Path,
+    spec: TrialSpec,
+    task: Task,
+    targets: Targets,
+    kind: str,
+    learned: ExampleModel,
+    record: Mapping[str, Any],
+) -> None:
+    """Write the bundle of a model that learned from rows whole."""
+    examples = golden_examples(task, spec)
+    outputs, features = learned.outputs(examples)
+    write_bundle(
+        folder,
+        BundleContents(
+            kind=kind,
+            task=spec.task,
+            targets=targets,
+            golden=_golden(task, targets, examples, outputs, features),
+            record={**bundle_record(task, spec), **record},
+            fitted=learned,
+        ),
+    )
+
+
+def bundle_record(task: Task, spec: TrialSpec) -> dict[str, Any]:
     """What ``provetune.json`` keeps of the study and of this run."""
+    from provetune.problem.syntax import Columns
+
+    columns = Columns.model_validate(spec.record.get("columns") or {})
     return {
         **spec.record,
+        "inputs": task.input_columns(columns),
         "candidate": {"name": spec.candidate, **spec.settings},
         "seed": spec.seed,
         "k": spec.k,
@@ -113,33 +163,72 @@ def golden_examples(task: Task, spec: TrialSpec) -> pa.Table:
     """Texts (and pairs, where the problem has two text columns) that no user's row is needed for."""
     import pyarrow as pa
 
-    own = [str(each["text"]) for each in task.examples]
-    texts = [*own, *(name.replace("_", " ") for name in spec.label_names.names[:_GOLDEN_LABELS])]
-    texts = [text for text in texts if text.strip()]
+    own = own_examples(task)
+    texts = [text for text in own["text"].to_pylist() if text and text.strip()]
+    if task.classes and not isinstance(task, ReadsInputs):
+        names = spec.label_names.names[:_GOLDEN_LABELS]
+        texts += [text for text in (name.replace("_", " ") for name in names) if text.strip()]
     columns = {"text": pa.array(texts, pa.string())}
-    if _paired(spec):
-        columns["text_pair"] = pa.array([own[number % len(own)] for number in range(len(texts))], pa.string())
+    if _paired(task, spec):
+        seconds = own["text_pair" if "text_pair" in own.column_names else "text"].to_pylist()
+        columns["text_pair"] = pa.array([seconds[number % len(seconds)] for number in range(len(texts))], pa.string())
     return pa.table(columns)
 
 
-def _paired(spec: TrialSpec) -> bool:
-    text = (spec.record.get("columns") or {}).get("text")
-    return isinstance(text, list | tuple) and len(text) == 2
+def own_examples(task: Task) -> pa.Table:
+    """The task's two example rows as it reads them."""
+    import pyarrow as pa
+
+    from provetune.data.table import ROW, Kind, RawTable
+    from provetune.problem.syntax import Columns, Data
+
+    names = list(task.examples[0])
+    cells = {name: pa.array([_cell_of(each[name]) for each in task.examples], pa.string()) for name in names}
+    kinds = {
+        name: pa.chunked_array([pa.array([_kind_of(each[name], Kind) for each in task.examples], pa.uint8())])
+        for name in names
+    }
+    table = pa.table({**cells, ROW: pa.array([1, 2], pa.int64())})
+    raw = RawTable(table, "examples", "jsonl", kinds=kinds)
+    columns = Columns.model_validate(task.detect(raw, {}).columns)
+    parts = task.read(raw, Data(columns=columns), columns)
+    return pa.table({name: values for name, values in parts.columns.items() if name in ("text", "text_pair")})
 
 
-def _golden(task: Task, spec: TrialSpec, examples: pa.Table, logits: Array, rows: Array) -> Golden:
-    probabilities = task.probabilities(logits, rows, examples.num_rows, spec.label_names)
+def _cell_of(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _kind_of(value: Any, kinds: Any) -> int:
+    found = {str: kinds.TEXT, bool: kinds.BOOLEAN, int: kinds.NUMBER, float: kinds.NUMBER, list: kinds.LIST}
+    return int(found.get(type(value), kinds.OBJECT))
+
+
+def _paired(task: Task, spec: TrialSpec) -> bool:
+    from provetune.problem.syntax import Columns
+
+    named = task.input_columns(Columns.model_validate(spec.record.get("columns") or {}))
+    return isinstance(named, list | tuple) and len(named) == 2
+
+
+def _golden(
+    task: Task, targets: Targets, examples: pa.Table, outputs: Outputs, features: FeatureColumns | None
+) -> Golden:
+    answers = task.answers(outputs, features, examples, targets)
     inputs: list[Any] = examples.column("text").to_pylist()
     if "text_pair" in examples.column_names:
         inputs = [list(pair) for pair in zip(inputs, examples.column("text_pair").to_pylist(), strict=True)]
-    return Golden.from_arrays(inputs, probabilities)
+    return Golden.of(inputs, golden_form(answers, lambda: task.predictions(answers, targets)))
 
 
-def _trained_logits(
-    model: torch.nn.Module, task: Task, examples: pa.Table, tokenizer: Any, spec: TrialSpec
-) -> tuple[Array, Array]:
-    from provetune.models.forward import predict_logits
+def _trained_outputs(
+    model: torch.nn.Module, task: Task, targets: Targets, examples: pa.Table, tokenizer: Any, spec: TrialSpec
+) -> tuple[Outputs, FeatureColumns]:
+    from provetune.models.forward import predict_outputs
     from provetune.training.features import encode_split
 
     store = encode_split(task, examples, tokenizer, spec.encoding, None)
-    return predict_logits(model, task, store, tokenizer.pad_token_id, device=spec.device), store.rows
+    outputs = predict_outputs(
+        model, task, store, tokenizer.pad_token_id, targets=targets, tokenizer=tokenizer, device=spec.device
+    )
+    return outputs, store

@@ -64,7 +64,7 @@ def count_tokens(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | No
 
     A very long text is counted from its beginning alone, which is enough to know that it is too long.
     """
-    fast = fast_tokenizer(tokenizer)
+    fast = getattr(tokenizer, "backend_tokenizer", tokenizer)
     letters = max(1_000, _LETTERS_A_TOKEN * max_positions)
     counts: list[int] = []
     for start in range(0, len(texts), BATCH_ROWS):
@@ -72,8 +72,16 @@ def count_tokens(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | No
         if pairs is not None:
             seconds = [text[:letters] for text in pairs[start : start + BATCH_ROWS]]
             inputs = list(zip(inputs, seconds, strict=True))
-        counts += [len(encoding.ids) for encoding in fast.encode_batch_fast(inputs)]
+        counts += _lengths(tokenizer, fast, inputs)
     return np.asarray(counts, dtype=np.int64)
+
+
+def _lengths(tokenizer: Any, fast: Any, inputs: list[Any]) -> list[int]:
+    if hasattr(fast, "encode_batch_fast"):
+        fast_tokenizer(tokenizer)  # forgets how long texts may be
+        return [len(encoding.ids) for encoding in fast.encode_batch_fast(inputs)]
+    # Marian's tokenizer has no fast form.
+    return [len(ids) for ids in tokenizer(inputs)["input_ids"]]
 
 
 def sample_rows(examples: pa.Table, most: int) -> pa.Table:

@@ -114,6 +114,9 @@ def _read_table(path: Path) -> pa.Table:
     if not path.is_file():
         raise UsageError("There is no such file.", where=str(path), hint="Give outcomes as FILE or NAME=FILE.")
     kind = path.suffix.lower()
+    if kind in (".yaml", ".yml"):
+        hint = f"What became of a problem's own claims: provetune report {path} --open-test."
+        raise UsageError("This is a problem file; outcomes are Parquet or CSV.", where=str(path), hint=hint)
     if kind not in (".parquet", ".csv", ".tsv"):
         raise UsageError("Outcomes are read from Parquet or CSV.", where=str(path), hint="Name it .parquet or .csv.")
     try:

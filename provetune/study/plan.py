@@ -24,11 +24,11 @@ from provetune.study.plan_costs import TrialCost, total_cost, trial_costs
 from provetune.study.plan_measured import Measurements
 from provetune.study.plan_pilot import find_pilot
 from provetune.study.plan_rows import ExpectedRows
-from provetune.study.plan_words import percent, say_effect, say_underpowered
+from provetune.study.plan_words import say_open, say_underpowered
 from provetune.study.progress import duration
 from provetune.study.sealed_test import judged_hash
-from provetune.study.study_claims import say_wear
-from provetune.study.trial_plan import learns_from, training_bytes
+from provetune.study.trial_plan import needs_backbone, training_bytes
+from provetune.study.wear import say_wear
 from provetune.study.workspace import Workspace, open_workspace
 
 if TYPE_CHECKING:
@@ -65,23 +65,24 @@ def plan_study(
     Returns:
         JSON-ready: ``problem``, ``study``, ``rows`` (of each split), ``alpha`` (of the look, before correction),
         ``look``, ``claims`` (``claim``, ``metric``, ``detectable``, ``power_if_equal``, ``power_at_smallest_effect``,
-        ``underpowered``, ``basis``, ``seed_sd``, ``row_sd``, ``rows``, ``seeds``, ``alpha``, ``effect_on_validation``,
-        ``needs``, ``price``, ``words``), ``trials`` (by candidate: ``seconds``, ``once_seconds``, ``memory_bytes``,
-        ``bundle_bytes``, ``basis``, ``seeds``, ``left``), ``total`` (``seconds``, ``processes``, ``threads``,
-        ``disk_bytes``, ``kept_bytes``) and ``warnings``. What is not known is None. Scores and distances are in units
-        of the metric: 0.01 is a point.
+        ``aim`` (the distance from its edge at which it is meant to be found), ``aim_from`` (``equal sides``, ``pilot``,
+        ``smallest effect``, ``default``), ``underpowered`` (found there less than four times in five; None where
+        nobody said where it is meant to be found), ``basis``, ``seed_sd``, ``row_sd``, ``rows``, ``seeds``, ``alpha``,
+        ``effect_on_validation``, ``needs``, ``price``, ``words``), ``trials`` (by candidate: ``seconds``,
+        ``once_seconds``, ``memory_bytes``, ``bundle_bytes``, ``basis``, ``seeds``, ``left``), ``total`` (``seconds``,
+        ``processes``, ``threads``, ``disk_bytes``, ``kept_bytes``) and ``warnings``. What is not known is None. Scores
+        and distances are in units of the metric: 0.01 is a point.
 
     Raises:
         ProblemFileError, DataError: as in `provetune.study.run.run`.
     """
     from provetune.problem.reading import read_problem
-    from provetune.study.problem_checks import problem_checks
+    from provetune.study.problem_checks import baseline_of, problem_checks
     from provetune.study.resolve import resolve
 
     path = Path(problem)
-    resolved = resolve(
-        read_problem(path, overrides=overrides, checks=problem_checks()), device=device, progress=progress
-    )
+    file = read_problem(path, overrides=overrides, checks=problem_checks(), baseline_of=baseline_of)
+    resolved = resolve(file, device=device, progress=progress)
     place = open_workspace(path, workspace, ledger=ledger)
     book = _existing_ledger(place, ledger)
     try:
@@ -148,7 +149,7 @@ def _document(
     planner = ClaimPlanner(resolved, expected, pilot, alpha / max(1, len(problem.claims)), seconds)
     claims = [planner.plan(parse_claim(text)) for text in problem.claims]
     total = {**total_cost(costs, spread.workers, problem.study.keep), "threads": spread.threads}
-    worn = say_wear(look - 1, look, splits.test.num_rows, first)
+    worn = say_wear(look - 1, splits.test.num_rows, first)
     return {
         "problem": problem.name,
         "study": resolved.study_id,
@@ -174,7 +175,7 @@ def _spread(resolved: ResolvedStudy, fixed: int | None, measure: bool, on_note: 
     from provetune.models.cache import cache_folder
 
     candidates, study = resolved.problem.candidates, resolved.problem.study
-    gradient = any(learns_from(each.method) != "texts" for each in candidates.values())
+    gradient = any(needs_backbone(each.method) for each in candidates.values())
     unknown = resolved.device == "cpu" and study.parallel == "auto" and gradient and not kept_rates(cache_folder())
     if unknown and not measure and fixed is None and usable_cores() > 1:
         fixed = 1
@@ -240,9 +241,4 @@ def _note(claim: Mapping[str, Any]) -> str:
         return f"Plan: {say_underpowered(claim)}"
     if claim["detectable"] is None:
         return f"Plan: '{claim['claim']}': {claim['words']}"
-    chance = claim["power_if_equal"]
-    equal = (
-        f", supported {percent(chance)} of the time if both sides are equal" if (chance or 0) > claim["alpha"] else ""
-    )
-    reach = say_effect(claim["detectable"], claim["metric"])
-    return f"Plan: '{claim['claim']}' finds {reach} at 80 % power ({claim['basis']}){equal}"
+    return f"Plan: {say_open(claim)} ({claim['basis']})"

@@ -14,10 +14,11 @@ from provetune.statistics.crossed import Estimate
 from provetune.statistics.power import POWER, detectable_after, power_after
 from provetune.statistics.settling import Needs, settle, settle_equal
 from provetune.study.claim_evidence import LEAST_SEEDS
+from provetune.study.claim_figures import is_share
 from provetune.study.plan_pilot import Pilot
 from provetune.study.plan_rows import ExpectedRows
-from provetune.study.plan_scatter import Scatter, assume, is_share
-from provetune.study.plan_words import say_claim
+from provetune.study.plan_scatter import Scatter, assume
+from provetune.study.plan_words import DEFAULT, EQUAL_SIDES, PILOT, STATED, say_claim
 from provetune.study.repeated import is_deterministic
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class ClaimPlanner:
             "detectable": None,
             "power_if_equal": None,
             "power_at_smallest_effect": None,
+            "aim": None,
+            "aim_from": None,
             "underpowered": None,
             "basis": None,
             "seed_sd": None,
@@ -96,13 +99,24 @@ class ClaimPlanner:
         if claim.kind == "level":
             found["power_if_equal"] = None
         aim = aimed_at(claim, study.smallest_effect, scatter.effect)
+        found["aim"], found["aim_from"] = aim, self._aim_from(claim, aim, scatter.effect)
         reached = _at_distance(claim, power, aim) if enough else 0.0
-        found["underpowered"] = reached < POWER - _ROUNDING
-        if found["underpowered"]:
+        weak = reached < POWER - _ROUNDING
+        hopeless = not enough or rows < FEW or _beyond(claim, scope, found["detectable"])
+        found["underpowered"] = None if weak and found["aim_from"] == DEFAULT and not hopeless else weak
+        if weak:
             needs = self._needs(claim, scatter, aim, rows, enough)
             found["needs"] = {"seeds": needs.seeds, "rows": needs.rows, "both": needs.both and list(needs.both)}
             found["price"] = self._price(claim, needs)
         return found
+
+    def _aim_from(self, claim: Claim, aim: float, seen: float | None) -> str:
+        """Who says at what distance a claim is meant to be found."""
+        if claim.kind == "equal" or (claim.kind == "order" and math.isclose(aim, _slack(claim))):
+            return EQUAL_SIDES
+        if seen is not None and math.isclose(aim, abs(seen - _edge(claim))):
+            return PILOT
+        return STATED if "smallest_effect" in self.resolved.problem.study.model_fields_set else DEFAULT
 
     def _needs(self, claim: Claim, scatter: Scatter, aim: float, rows: int, enough: bool) -> Needs:
         """What would find the distance aimed at, rows counted as rows of the whole test."""
@@ -187,7 +201,8 @@ def aimed_at(claim: Claim, smallest: float, seen: float | None = None) -> float:
     """The distance from its edge at which a claim ought to be found.
 
     A claim that holds where both sides are equal ("not worse by more than") is meant to be found there; an equality in
-    its middle; any other when it is passed by the smallest effect that matters. Where a pilot saw more, by that.
+    its middle; any other when it is passed by the smallest effect that matters. Where a pilot saw the effect farther
+    from the edge, on either side of it, there: then it is to be supported, or refuted.
 
     Args:
         seen: the effect that a pilot found.
@@ -198,7 +213,15 @@ def aimed_at(claim: Claim, smallest: float, seen: float | None = None) -> float:
     least = slack if claim.kind == "order" and slack > 0 else smallest
     if seen is None:
         return least
-    return max(least, seen - _edge(claim) if claim.comparator.startswith(">") else _edge(claim) - seen)
+    return max(least, abs(seen - _edge(claim)))
+
+
+def _beyond(claim: Claim, scope: Scope, detectable: float | None) -> bool:
+    """Whether a share would have to leave 0 to 1 (a difference -1 to 1) for the claim to be found."""
+    if detectable is None or claim.kind == "equal" or not is_share(scope.metric):
+        return False
+    needed = _true_effect(claim, detectable)
+    return needed > 1 or needed < (0 if claim.right is None else -1)
 
 
 def _if_equal(claim: Claim, power: _Power) -> float:

@@ -103,7 +103,7 @@ class Measurements:
         candidate = self.resolved.problem.candidates[name]
         kind = learns_from(candidate.method)
         if kind != "weights":
-            return _TEXT_ROWS if kind == "texts" else _FEATURE_ROWS
+            return _TEXT_ROWS if kind in ("texts", "examples") else _FEATURE_ROWS
         return _STEPS * int(candidate.batch_rows) * candidate.accumulate
 
     def _file(self, name: str) -> Path:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError
 from provetune.data.drawing import group_keys
-from provetune.evaluation.outcomes import judged_rows
 from provetune.evaluation.slices import keep_rows, slice_mask
 from provetune.problem.claims import Claim
 from provetune.problem.reading import read_problem
@@ -28,7 +27,7 @@ from provetune.study.report_runs import FinishedRun, finished_runs
 from provetune.study.resolved import PROBLEM, RESOLVED, read_resolved
 
 if TYPE_CHECKING:
-    from provetune.statistics.rows import JudgedRows
+    from provetune.statistics.judged import Judged
     from provetune.study.resolved import ResolvedStudy
     from provetune.study.workspace import Workspace
 
@@ -74,7 +73,7 @@ class Pilot:
         units = round(found.rows * self.expected.test / max(1, validation.num_rows))
         return observed(found, max(1, units))
 
-    def _judged(self, name: str) -> list[JudgedRows]:
+    def _judged(self, name: str) -> list[Judged]:
         group = self.expected.group
         validation = self.resolved.splits.validation
         known = group is not None and f"raw.{group}" in validation.column_names
@@ -82,7 +81,7 @@ class Pilot:
         runs = self.runs.get(name, ())
         if is_deterministic(self.resolved.problem.candidates[name]):
             runs = runs[:1]
-        return [judged_rows(run.outcomes, self.resolved.targets, groups) for run in runs]
+        return [self.resolved.task.judged(run.outcomes, self.resolved.targets, groups) for run in runs]
 
 
 def find_pilot(resolved: ResolvedStudy, workspace: Workspace, expected: ExpectedRows) -> Pilot:

@@ -94,8 +94,9 @@ def _rehearse_fit(trial: TrialSpec) -> dict[str, Any]:
 
 def _fit(trial: TrialSpec) -> Learned:
     from provetune.study.fitted import fit_at_once
+    from provetune.study.learned_examples import learn_examples
 
-    work = fit_at_once(trial)
+    work = (learn_examples if learns_from(trial.settings["method"]) == "examples" else fit_at_once)(trial)
     while True:
         try:
             next(work)

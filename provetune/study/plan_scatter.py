@@ -15,13 +15,12 @@ from typing import Literal
 from provetune.problem.claims import Claim
 from provetune.problem.scopes import Scope
 from provetune.statistics.crossed import Estimate, Parts
-from provetune.statistics.label_counts import counted_metrics
 from provetune.statistics.power import PRIOR_RESIDUAL_SD, PRIOR_ROW_SD, PRIOR_SEED_SD
 from provetune.statistics.projection import Projection, Spread, project
+from provetune.study.claim_figures import is_share
 
 PRIOR_LEVEL = 0.9
 RESIDUAL_SHARE = 0.25
-_SHARES = ("accuracy", "in_scope_accuracy", "out_of_scope_recall")
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,6 @@ class Scatter:
             right,
             rows_freedom,
         )
-
-
-def is_share(metric: str) -> bool:
-    """Whether a metric lies between 0 and 1 and is a share of something, so that the prior is about it."""
-    return metric in _SHARES or metric in counted_metrics()
 
 
 def assume(claim: Claim, scope: Scope, chance: Sequence[bool], units: int) -> Scatter | None:

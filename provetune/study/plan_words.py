@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from provetune.problem.claims import Claim
+from provetune.problem.claims import Claim, parse_claim
 from provetune.statistics.caution import FEW
 from provetune.study.claim_evidence import LEAST_SEEDS
-from provetune.study.plan_scatter import is_share
+from provetune.study.claim_figures import is_share
 from provetune.study.progress import duration
 
 if TYPE_CHECKING:
     from provetune.study.plan_scatter import Scatter
 
 _FEW_RUNS = 5
+# Who says at what distance from its edge a claim is meant to be found.
+EQUAL_SIDES, PILOT, STATED, DEFAULT = "equal sides", "pilot", "smallest effect", "default"
 
 
 def say_claim(entry: Mapping[str, Any], claim: Claim, scatter: Scatter | None, chance: bool) -> str:
@@ -48,21 +50,50 @@ def say_needs(entry: Mapping[str, Any]) -> str:
         seeds, rows = needs["both"]
         ways.append(f"{seeds} seeds{_say_time(price['both']['seconds'])} with {rows:,} test rows")
     if not ways:
-        return "nothing within reach would make it decidable: widen the margin."
+        return "nothing within reach would make it decidable; a wider margin may."
     only = needs["seeds"] is None and needs["rows"] is None and needs["both"] is not None
     return f"{' or '.join(ways)} would make it decidable{'; neither seeds nor rows alone' if only else ''}."
 
 
 def say_underpowered(entry: Mapping[str, Any]) -> str:
     """A warning about one claim."""
-    equal, smallest = entry["power_if_equal"], entry["power_at_smallest_effect"]
     if entry["detectable"] is None:
-        weak = "cannot be decided"
-    elif equal is not None and equal > entry["alpha"]:
-        weak = f"is underpowered, supported {percent(equal)} of the time even if both sides are equal"
+        return f"'{entry['claim']}' cannot be decided: {say_needs(entry)}"
+    if entry["aim_from"] == EQUAL_SIDES:
+        often = say_often(entry["power_if_equal"])
+        weak = f"is underpowered: supported {often} even if both sides are equal ({say_found(entry)})"
+    elif entry["aim_from"] == PILOT:
+        seen = _value(entry, entry["effect_on_validation"])
+        weak = f"is underpowered at what the pilot saw, {seen}: {say_found(entry)}"
     else:
-        weak = f"is underpowered, supported {percent(smallest)} of the time if it holds by study.smallest_effect"
-    return f"'{entry['claim']}' {weak}: {say_needs(entry)}"
+        often = say_often(entry["power_at_smallest_effect"])
+        weak = f"is underpowered: supported {often} if it holds by study.smallest_effect ({say_found(entry)})"
+    return f"'{entry['claim']}' {weak}. {_capital(say_needs(entry))}"
+
+
+def say_open(entry: Mapping[str, Any]) -> str:
+    """What a claim can show of which nobody said how far from its edge the truth is meant to be found."""
+    seen = entry["effect_on_validation"]
+    pilot = "" if seen is None else f"; the pilot saw {_value(entry, seen)}"
+    said = f"'{entry['claim']}': {say_found(entry)}{pilot}."
+    if entry["needs"] is None:
+        return said
+    smaller, often = _say_at(entry, entry["aim"]), say_often(entry["power_at_smallest_effect"])
+    return f"{said} {_capital(smaller)} is shown {often}; {say_needs(entry)}"
+
+
+def say_found(entry: Mapping[str, Any]) -> str:
+    """From which difference (or value) on a claim is supported, e.g. "supported four times in five from +0.069 on"."""
+    claim = parse_claim(entry["claim"])
+    if claim.kind == "equal":
+        return f"± {entry['detectable']:.2g} is the narrowest margin that is shown four times in five"
+    onwards = "upwards" if claim.comparator.startswith(">") else "downwards"
+    return f"supported four times in five from {_say_at(entry, entry['detectable'])} {onwards}"
+
+
+def say_often(chance: float) -> str:
+    """How often something happens, in words where it hardly does."""
+    return "hardly ever" if chance < 0.005 else f"{percent(chance)} of the time"
 
 
 def say_effect(value: float, metric: str) -> str:
@@ -81,14 +112,29 @@ def percent(share: float) -> str:
 
 
 def _say_power(entry: Mapping[str, Any], claim: Claim) -> list[str]:
-    reach = say_effect(entry["detectable"], entry["metric"])
-    if claim.kind == "equal":
-        parts = [f"Shows equality within {reach} or more, four times in five."]
-    else:
-        parts = [f"Finds a distance of {reach} from its edge four times in five."]
-    if entry["power_if_equal"] is not None and entry["power_if_equal"] > entry["alpha"]:
-        parts.append(f"Supported {percent(entry['power_if_equal'])} of the time if both sides are equal.")
+    parts = [f"{_capital(say_found(entry))}."]
+    if claim.kind != "equal":
+        parts.append(f"That is {say_effect(entry['detectable'], entry['metric'])} from its edge.")
+    if entry["aim_from"] == EQUAL_SIDES:
+        parts.append(f"Supported {say_often(entry['power_if_equal'])} if both sides are equal.")
     return parts
+
+
+def _say_at(entry: Mapping[str, Any], distance: float) -> str:
+    """The difference, or the value, so far on the claim's side of its edge."""
+    claim = parse_claim(entry["claim"])
+    edge = claim.margin if claim.level is None else claim.level
+    what = "a difference" if claim.right is not None else "a value"
+    return f"{what} of {_value(entry, edge + distance if claim.comparator.startswith('>') else edge - distance)}"
+
+
+def _value(entry: Mapping[str, Any], value: float) -> str:
+    """A difference with its sign, a value of its own without."""
+    return f"{value:.3g}" if parse_claim(entry["claim"]).right is None else f"{value:+.3g}"
+
+
+def _capital(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _say_basis(entry: Mapping[str, Any], scatter: Scatter) -> str:

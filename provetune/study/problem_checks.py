@@ -16,7 +16,7 @@ from provetune.core.suggest import advice, nearest
 from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
 from provetune.problem.faults import Check, Fault, Keys, show
-from provetune.problem.syntax import AUTO, Candidate
+from provetune.problem.syntax import AUTO, Candidate, Columns
 
 DEFAULT_TASK = "classification"
 _GRADIENT_FIELDS = (
@@ -39,7 +39,12 @@ _NEEDS_OUT_OF_SCOPE = ("in_scope_accuracy", "out_of_scope_recall")
 
 def problem_checks() -> list[Check]:
     """The checks for `provetune.problem.reading.read_problem`: task, candidates, metrics."""
-    return [_check_task, _check_candidates, _check_metrics]
+    return [_check_task, _check_options, _check_columns, _check_candidates, _check_metrics]
+
+
+def suits(method: Method, task: Task) -> bool:
+    """Whether a method can be used for a task."""
+    return method.learns_from in task.learns_from and (method.tasks is None or task.name in method.tasks)
 
 
 def fields_without_effect(method: Method) -> tuple[str, ...]:
@@ -57,6 +62,41 @@ def _check_task(content: Mapping[str, Any]) -> Iterable[Fault]:
         yield Fault(("task",), f"There is no task '{name}'.", advice(name, TASKS.names()))
 
 
+def _check_options(content: Mapping[str, Any]) -> Iterable[Fault]:
+    """The task's own settings, by the task's own model of them."""
+    task, written = _task_of(content), content.get("options", {})
+    if task is None or not isinstance(written, Mapping):
+        return
+    known = list(task.options.model_fields)
+    sound = dict(written)
+    for key in [key for key in written if key not in known]:
+        hint = advice(key, known) if known else f"The task '{task.name}' has no settings of its own."
+        yield Fault(("options", key), f"Unknown key '{key}' for the task '{task.name}'.", hint)
+        del sound[key]
+    yield from _faults_of_settings(("options",), task.options, sound)
+
+
+def _check_columns(content: Mapping[str, Any]) -> Iterable[Fault]:
+    """Parts that columns can play are the task's to name."""
+    task, columns = _task_of(content), content.get("data", {}).get("columns", {})
+    if task is None or not isinstance(columns, Mapping):
+        return
+    known = [*(role.name for role in task.roles), "group", "time", "id"]
+    for key, value in columns.items():
+        keys: Keys = ("data", "columns", key)
+        if key not in known and not (key in Columns.model_fields and value is None):
+            yield Fault(keys, f"The task '{task.name}' has no part '{key}' for a column.", advice(str(key), known))
+        elif key not in Columns.model_fields and not _names_columns(value):
+            message = f"'{key}' must be a column's name or a list of them. Got {show(value)} instead."
+            yield Fault(keys, message, None)
+
+
+def _names_columns(value: Any) -> bool:
+    return (
+        value is None or isinstance(value, str) or (isinstance(value, list) and all(isinstance(x, str) for x in value))
+    )
+
+
 def _check_candidates(content: Mapping[str, Any]) -> Iterable[Fault]:
     folded: dict[str, str] = {}
     for name, candidate in content.get("candidates", {}).items():
@@ -67,10 +107,10 @@ def _check_candidates(content: Mapping[str, Any]) -> Iterable[Fault]:
                 keys, f"'{name}' and '{first}' differ only in case.", "Some disks keep one of two such folders."
             )
         if isinstance(candidate, Mapping):
-            yield from _check_candidate(keys, candidate)
+            yield from _check_candidate(keys, candidate, content)
 
 
-def _check_candidate(keys: Keys, candidate: Mapping[str, Any]) -> Iterable[Fault]:
+def _check_candidate(keys: Keys, candidate: Mapping[str, Any], content: Mapping[str, Any]) -> Iterable[Fault]:
     from provetune.models.methods import METHODS
     from provetune.training.objectives import OBJECTIVES
 
@@ -88,6 +128,12 @@ def _check_candidate(keys: Keys, candidate: Mapping[str, Any]) -> Iterable[Fault
         yield Fault((*keys, "method"), f"There is no method '{name}'.", advice(name, METHODS.names()))
         return
     method = METHODS.get(name)
+    task = _task_of(content)
+    if task is not None and not suits(method, task):
+        fitting = [one for one in METHODS.names() if suits(METHODS.get(one), task)]
+        message = f"The method '{name}' does not suit the task '{task.name}'."
+        yield Fault((*keys, "method"), message, f"Those that do: {', '.join(fitting)}.")
+        return
     yield from _check_unused(keys, candidate, method)
     yield from _check_method_settings(keys, candidate, method)
 
@@ -110,8 +156,12 @@ def _check_method_settings(keys: Keys, candidate: Mapping[str, Any], method: Met
     for key in [key for key in extra if key not in own]:
         yield Fault((*keys, key), f"Unknown key '{key}' for the method '{method.name}'.", _where_known(key, method))
         del extra[key]
+    yield from _faults_of_settings(keys, method.settings, extra)
+
+
+def _faults_of_settings(keys: Keys, settings: type[BaseModel], written: Mapping[str, Any]) -> Iterable[Fault]:
     try:
-        method.settings.model_validate(extra)
+        settings.model_validate(written)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             place = detail["loc"][:1]
@@ -149,7 +199,7 @@ def _check_scope(keys: Keys, scope: Scope, task: Task, out_of_scope_marked: bool
     metric = metrics.get(scope.metric)
     if metric is None:
         yield Fault(keys, f"The task '{task.name}' has no metric '{scope.metric}'.", advice(scope.metric, metrics))
-    elif metric.per_label and scope.value is None:
+    elif metric.per_label and metric.label_needed and scope.value is None:
         yield Fault(keys, f"'{scope.metric}' needs a label.", f"Write {scope.metric}:LABEL.")
     elif scope.value is not None and not metric.per_label:
         having = ", ".join(name for name, each in metrics.items() if each.per_label)
@@ -185,8 +235,25 @@ def _task_of(content: Mapping[str, Any]) -> Task | None:
     return TASKS.get(name) if isinstance(name, str) and name in TASKS else None
 
 
-def add_baseline(candidates: Mapping[str, Candidate]) -> dict[str, Candidate]:
-    """The candidates, after the tf-idf baseline where none of them is one."""
-    name = implied_baseline(candidates)
-    baseline = {} if name is None else {name: Candidate(method=BASELINE_METHOD)}
-    return {**baseline, **candidates}
+def add_baseline(candidates: Mapping[str, Candidate], task: str = DEFAULT_TASK) -> dict[str, Candidate]:
+    """The candidates, after the task's baseline where none of them is one."""
+    method = baseline_of(task)
+    name = implied_baseline(candidates, method)
+    if name is None or method is None:
+        return dict(candidates)
+    return {name: Candidate(method=method, backbone=_baseline_backbone(method, candidates)), **candidates}
+
+
+def _baseline_backbone(method: str, candidates: Mapping[str, Candidate]) -> str:
+    """A baseline with a pretrained model has that of the first candidate that names one."""
+    from provetune.models.methods import METHODS
+
+    if METHODS.get(method).learns_from not in ("weights", "features"):
+        return AUTO
+    return next((one.backbone for one in candidates.values() if one.backbone != AUTO), AUTO)
+
+
+def baseline_of(task: Any) -> str | None:
+    """The method that every study of a task adds; that of the default task where there is none of the name."""
+    found = _task_of({} if task is None else {"task": task})
+    return BASELINE_METHOD if found is None else found.baseline

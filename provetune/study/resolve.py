@@ -22,6 +22,7 @@ from provetune.study.lengths import sample_rows
 from provetune.study.machine import code_hash, describe_machine
 from provetune.study.problem_checks import add_baseline, problem_checks
 from provetune.study.resolved import ResolvedStudy
+from provetune.study.scope_rows import check_rows
 
 if TYPE_CHECKING:
     from provetune.data.splits import Splits
@@ -57,19 +58,21 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
 
     check_device(device)
     problem = problem_file.problem
-    problem = problem.model_copy(update={"candidates": add_baseline(problem.candidates)})
+    problem = problem.model_copy(update={"candidates": add_baseline(problem.candidates, problem.task)})
     task = TASKS.get(problem.task)
-    splits = make_splits(problem.data, problem_file.path.parent, task.roles)
-    targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope)
+    splits = make_splits(problem.data, problem_file.path.parent, task)
+    targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
     refuse_blocking(splits, task, out_of_scope=problem.data.out_of_scope)
     check_scopes(problem_file, targets, splits)
     notes = [*splits.notes]
     problem = _with_language(problem, splits, notes)
-    chooser = CandidateChooser(problem_file, problem, targets, splits, device, progress, notes)
+    chooser = CandidateChooser(problem_file, problem, task, targets, splits, device, progress, notes)
     for name in problem.candidates:
         chooser.settle(name)
     data = problem.data.model_copy(update={"columns": splits.columns})
-    final = problem.model_copy(update={"candidates": chooser.candidates, "data": data})
+    final = problem.model_copy(
+        update={"candidates": chooser.candidates, "data": data, "options": dict(targets.options)}
+    )
     data_hash = _digest(dict(splits.hashes))
     weights = {name: None if each is None else each.content_hash for name, each in chooser.backbones.items()}
     identity = study_identity(final, problem, weights)
@@ -115,7 +118,7 @@ def slug(name: str) -> str:
 
 
 def check_scopes(problem_file: ProblemFile, targets: Targets, splits: Splits) -> None:
-    """Labels and columns that acceptance and claims name must be there.
+    """Labels and columns that acceptance and claims name must be there, and test rows that they are about.
 
     Raises:
         UsageError: one is not; suggests the nearest.
@@ -137,6 +140,7 @@ def check_scopes(problem_file: ProblemFile, targets: Targets, splits: Splits) ->
                 raise UsageError(
                     f"There is no column '{column}'.", where=problem_file.where(*keys), hint=advice(column, raw)
                 )
+        check_rows(scope, splits.test, targets.kind, problem_file.where(*keys))
 
 
 def language_of(problem: Problem, splits: Splits) -> str:

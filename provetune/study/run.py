@@ -141,25 +141,37 @@ def _run(
     allow_machine_change: bool,
 ) -> Study:
     from provetune.problem.reading import read_problem
-    from provetune.study.problem_checks import problem_checks
+    from provetune.study.problem_checks import baseline_of, problem_checks
     from provetune.study.resolve import resolve
 
     listener({"event": "phase", "phase": "resolve", "message": f"Reading {path.name}"})
-    file = read_problem(path, overrides=overrides, checks=problem_checks())
+    file = read_problem(path, overrides=overrides, checks=problem_checks(), baseline_of=baseline_of)
     # The data first: where it cannot be used, no empty workspace is left behind.
     resolved = resolve(file, device=device)
-    place = open_workspace(path, workspace, ledger=ledger)
+    place = _open(path, workspace, ledger, resume)
     folder = place.study_folder(resolved.study_id)
     if resume and not folder.exists():
-        raise UsageError(
-            "There is no study of this problem to resume.", where=str(place.root), hint="Run it without --resume."
-        )
+        raise _nothing_to_resume(str(place.root))
 
     def waiting(holder: Holder | None) -> None:
         listener({"event": "note", "message": f"Waiting: the workspace is in use by {holder or 'another process'}."})
 
     with place.lock(f"run {path.name}", on_wait=waiting):
         return _run_locked(resolved, place, folder, fresh, listener, allow_machine_change)
+
+
+def _open(path: Path, workspace: str | Path | None, ledger: str | None, resume: bool) -> Workspace:
+    """The workspace, made where it is not there; but no empty one is left behind where nothing can be resumed."""
+    try:
+        return open_workspace(path, workspace, ledger=ledger, create=not resume)
+    except UsageError as error:
+        if not resume:
+            raise
+        raise _nothing_to_resume(error.where) from error
+
+
+def _nothing_to_resume(where: str | None) -> UsageError:
+    return UsageError("There is no study of this problem to resume.", where=where, hint="Run it without --resume.")
 
 
 def _run_locked(

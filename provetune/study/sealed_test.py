@@ -94,7 +94,7 @@ def judge_job(spec: Mapping[str, Any]) -> Work:
     with Ledger(seal.ledger_url) as ledger:
         rows = read_test_rows(Path(trial.study_folder), ledger, f"outcomes of {trial.id}", seal)
     rows = as_seen(trial, rows if start is None else rows.slice(start, PIECE_ROWS))
-    outcomes = predictor.task.outcomes(rows, predictor.probabilities(rows), predictor.targets)
+    outcomes = predictor.task.outcomes(rows, predictor.answers(rows), predictor.targets)
     write_outcomes(target, outcomes)
     return {"rows": rows.num_rows}
 

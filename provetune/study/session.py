@@ -26,7 +26,7 @@ from provetune.study.sealed_test import PIECES
 from provetune.study.splits_store import save_splits
 from provetune.study.trial import CHECKPOINT, TEST, read_result
 from provetune.study.trial_book import TrialBook
-from provetune.study.trial_plan import learns_from, make_jobs, make_specs, training_bytes
+from provetune.study.trial_plan import make_jobs, make_specs, needs_backbone, training_bytes
 from provetune.study.workspace import Workspace
 
 
@@ -138,7 +138,7 @@ class Session:
             trial_bytes=training_bytes(self.resolved),
             device=self.resolved.device,
             cache=cache_folder(),
-            gradient=any(learns_from(each.method) != "texts" for each in self.problem.candidates.values()),
+            gradient=any(needs_backbone(each.method) for each in self.problem.candidates.values()),
             on_measure=lambda: self._note("Measuring how many trials at a time this machine is fastest with"),
         )
 

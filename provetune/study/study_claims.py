@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.protocols import TrialRecord
 from provetune.problem.claims import Claim, canonical, normalised, parse_claim
-from provetune.statistics.looks import spend, worn_out
+from provetune.statistics.looks import spend
 from provetune.study.failed_runs import FailedCheck, SortedRuns, sort_runs
 from provetune.study.interim import FUTILITY_ALPHA, Stage
 from provetune.study.repeated import is_deterministic
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from provetune.problem.syntax import Candidate
-    from provetune.statistics.rows import JudgedRows
+    from provetune.statistics.judged import Judged
     from provetune.study.resolved import ResolvedStudy
 
 _WITH_PROBABILITIES = ("log_loss", "ece")
@@ -144,28 +144,15 @@ class StudyClaims:
             tuple(run.k for run in runs),
         )
 
-    def _rows(self, run: TrialRecord, file: str, groups: Sequence[Any] | None, probabilities: bool) -> JudgedRows:
-        from provetune.evaluation.outcomes import judged_rows, read_outcomes
+    def _rows(self, run: TrialRecord, file: str, groups: Sequence[Any] | None, probabilities: bool) -> Judged:
+        from provetune.evaluation.outcomes import read_outcomes
+        from provetune.statistics.rows import JudgedRows
 
-        rows = judged_rows(read_outcomes(self.folder / run.folder / file), self.resolved.targets, groups)
-        return rows if probabilities else replace(rows, probabilities=None)
-
-
-def say_wear(looks: int, look: int, rows: int, alpha: float) -> str | None:
-    """That test rows are worn out, and what would restore them; None while they are not.
-
-    Args:
-        looks: charged looks at these rows so far.
-        look: the one that claims are judged at.
-        rows: how many test rows there are.
-        alpha: level of a first look.
-    """
-    if not worn_out(looks):
-        return None
-    return (
-        f"These test rows have been looked at {looks} times and are worn out: claims are judged at a level of "
-        f"{spend(alpha, look):.2g} instead of {alpha:.2g}. {rows:,} fresh labelled rows as the test would restore it."
-    )
+        rows: Judged = self.resolved.task.judged(
+            read_outcomes(self.folder / run.folder / file), self.resolved.targets, groups
+        )
+        # Probabilities of many labels and runs take more memory than all else.
+        return replace(rows, probabilities=None) if isinstance(rows, JudgedRows) and not probabilities else rows
 
 
 def _data_note(name: str, candidate: Candidate) -> str | None:

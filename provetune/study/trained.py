@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -9,9 +10,20 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from provetune.core.errors import UsageError
-from provetune.core.events import Event, Finished, to_json
+from provetune.core.events import Evaluated, Event, Finished, Started, to_json
 from provetune.core.memory import release_memory
-from provetune.core.protocols import Calibratable, Metric, Task, WeightMethod
+from provetune.core.protocols import (
+    Calibratable,
+    FinishesModel,
+    Metric,
+    PreparesModel,
+    PreparesTokenizer,
+    Targets,
+    Task,
+    Tunable,
+    WeightMethod,
+    WritesTexts,
+)
 from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
 from provetune.study.learned import Learned
@@ -25,8 +37,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
-    from provetune.core.protocols import Array
-    from provetune.training.features import FeatureStore
+    from provetune.core.protocols import Answers, FeatureColumns, Outputs
     from provetune.training.settings import TrainSettings
 
 
@@ -66,6 +77,8 @@ class _Training:
         self.method = cast(WeightMethod, METHODS.get(spec.settings["method"]))
         cache = Path(spec.cache)
         self.tokenizer = load_tokenizer(str(spec.backbone["path"]))
+        if isinstance(self.task, PreparesTokenizer):
+            self.tokenizer = self.task.prepare_tokenizer(self.tokenizer, self.targets)
         train = seen_rows(spec, "train")
         features = encode_split(self.task, train, self.tokenizer, spec.encoding, self.targets, cache)
         kept = learned_from(spec, train)
@@ -73,9 +86,8 @@ class _Training:
         self.train_features = features if kept is None else features.keep_rows(kept)
         self.training_rows = train.num_rows if kept is None else len(kept)
         self.validation = seen_rows(spec, "validation")
-        self.validation_features = encode_split(
-            self.task, self.validation, self.tokenizer, spec.encoding, self.targets, cache
-        )
+        # Without labels, as test rows will be: what is judged may be encoded otherwise than what is learned from.
+        self.validation_features = encode_split(self.task, self.validation, self.tokenizer, spec.encoding, None, cache)
         release_memory()  # of what encoding left, and the trial before this one
         plain = load_model(
             str(spec.backbone["path"]),
@@ -85,7 +97,9 @@ class _Training:
             device=spec.device,
         )
         settings = self.method.settings(**spec.method_settings)
-        torch.manual_seed(derive(spec.seed, "adapter"))  # what a method adds is drawn from torch's own state
+        torch.manual_seed(derive(spec.seed, "adapter"))  # what is added is drawn from torch's own state
+        if isinstance(self.task, PreparesModel):
+            plain = self.task.prepare_model(plain, self.tokenizer, self.targets)
         self.model = self.method.prepare(plain, settings, self.task)
 
     def events(self) -> Iterator[Event]:
@@ -93,8 +107,11 @@ class _Training:
 
         from provetune.training.loop import train
 
+        if not any(parameter.requires_grad for parameter in self.model.parameters()):
+            yield from self._untrained()
+            return
         weights = self.spec.label_weights
-        return train(
+        yield from train(
             self.model,
             self.task,
             self.train_features,
@@ -110,16 +127,31 @@ class _Training:
             label_weights=None if weights is None else torch.tensor(weights),
         )
 
+    def _untrained(self) -> Iterator[Event]:
+        """The events of a method that learns nothing: the backbone as it is."""
+        began = time.monotonic()
+        yield Started(0, 0, {"threads": self.spec.threads, "features": len(self.train_features)})
+        scores = self.task.score(self._outcomes(self._outputs(self.model)), self.targets)
+        yield Evaluated(0, scores, True)
+        yield Finished(0, 0, dict(scores), time.monotonic() - began, 0)
+
     def learned(self, finished: Finished) -> Learned:
         """Merge, score once more, calibrate: the model as it will be kept."""
         from provetune.models.loading import fold_temperature
 
+        if isinstance(self.task, FinishesModel):
+            # Before the merge: an adapter that is kept beside the bundle belongs to the plain model as well.
+            self.model = self.task.finish_model(self.model, self.targets)
         merged = self.method.merge(self.model)
-        logits = self._logits(merged)
-        temperature = self._temperature(logits)
+        outputs = self._outputs(merged)
+        temperature = fit_temperature(
+            self.task, outputs, self.validation_features, self._outcomes(outputs), self.targets
+        )
         if temperature != 1.0:
             fold_temperature(merged, temperature)
-        outcomes = self._outcomes(logits / temperature)
+            outputs = outputs / temperature
+        self.targets = tune(self.task, self._answers(outputs), self.validation, self.targets)
+        outcomes = self._outcomes(outputs)
         cut = self.train_features.cut
         return Learned(
             outcomes=outcomes,
@@ -137,28 +169,29 @@ class _Training:
         )
 
     def _score(self, model: torch.nn.Module) -> Mapping[str, float]:
-        return self.task.score(self._outcomes(self._logits(model)), self.targets)
+        targets = self.task.while_training(self.targets) if isinstance(self.task, WritesTexts) else self.targets
+        return self.task.score(self._outcomes(self._outputs(model, targets)), self.targets)
 
-    def _logits(self, model: torch.nn.Module) -> Array:
-        from provetune.models.forward import predict_logits
+    def _outputs(self, model: torch.nn.Module, targets: Targets | None = None) -> Outputs:
+        from provetune.models.forward import predict_outputs
 
-        return predict_logits(
+        return predict_outputs(
             model,
             self.task,
             self.validation_features,
             self.tokenizer.pad_token_id,
+            targets=targets or self.targets,
+            tokenizer=self.tokenizer,
             device=self.spec.device,
             precision=str(self.spec.settings["precision"]),
+            keep=Path(self.spec.cache),
         )
 
-    def _outcomes(self, logits: Array) -> pa.Table:
-        rows, count = self.validation_features.rows, self.validation.num_rows
-        return self.task.outcomes(
-            self.validation, self.task.probabilities(logits, rows, count, self.targets), self.targets
-        )
+    def _answers(self, outputs: Outputs) -> Answers:
+        return self.task.answers(outputs, self.validation_features, self.validation, self.targets)
 
-    def _temperature(self, logits: Array) -> float:
-        return fit_temperature(self.task, logits, self._outcomes(logits), self.spec, self.validation_features)
+    def _outcomes(self, outputs: Outputs) -> pa.Table:
+        return self.task.outcomes(self.validation, self._answers(outputs), self.targets)
 
     def _writer(self, merged: torch.nn.Module, temperature: float, outcomes: pa.Table) -> Callable[[Path], None]:
         from provetune.study.keeping import write_trained
@@ -167,16 +200,25 @@ class _Training:
         record = {"temperature": temperature, "metrics": {"validation": dict(scores)}}
 
         def write(folder: Path) -> None:
-            write_trained(folder, self.spec, self.task, self.method, self.model, merged, self.tokenizer, record)
+            write_trained(
+                folder, self.spec, self.task, self.targets, self.method, self.model, merged, self.tokenizer, record
+            )
 
         return write
 
 
-def fit_temperature(task: Task, logits: Array, outcomes: pa.Table, spec: TrialSpec, store: FeatureStore) -> float:
+def fit_temperature(
+    task: Task, outputs: Outputs, features: FeatureColumns | None, outcomes: pa.Table, targets: Targets
+) -> float:
     """The validation rows' temperature, or 1.0 where the task knows none."""
     if not isinstance(task, Calibratable):
         return 1.0
-    return float(task.fit_temperature(logits, outcomes, spec.label_names, rows=store.rows))  # type: ignore[call-arg]
+    return float(task.fit_temperature(outputs, features, outcomes, targets))
+
+
+def tune(task: Task, answers: Answers, validation: pa.Table, targets: Targets) -> Targets:
+    """The targets with what the task fits to validation rows, if anything."""
+    return task.tune(answers, validation, targets) if isinstance(task, Tunable) else targets
 
 
 def train_settings(spec: TrialSpec) -> TrainSettings:

@@ -96,6 +96,10 @@ def _learn(spec: TrialSpec) -> Any:
         from provetune.study.trained import train_weights
 
         return (yield from train_weights(spec))
+    if learns_from == "examples":
+        from provetune.study.learned_examples import learn_examples
+
+        return (yield from learn_examples(spec))
     from provetune.study.fitted import fit_at_once
 
     return (yield from fit_at_once(spec))

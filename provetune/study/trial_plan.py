@@ -74,6 +74,11 @@ def learns_from(method: str) -> str:
     return METHODS.get(method).learns_from
 
 
+def needs_backbone(method: str) -> bool:
+    """Whether a method computes with a backbone."""
+    return learns_from(method) in ("features", "weights")
+
+
 def weight_bytes(backbone: Any) -> int:
     """Size of a backbone's weight files; 0 for none."""
     if backbone is None:
@@ -107,7 +112,7 @@ def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
         return _REPEATED_COST
     kind = learns_from(spec.settings["method"])
     if kind != "weights":
-        return _TEXTS_COST if kind == "texts" else _FIT_COST
+        return _TEXTS_COST if kind in ("texts", "examples") else _FIT_COST
     size = weight_bytes(resolved.backbones.get(spec.candidate)) / 1e6
     share = 1.0 if spec.data is None else spec.data.share
     return _GRADIENT_COST + size * float(spec.settings["epochs"]) * share

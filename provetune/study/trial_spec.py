@@ -92,7 +92,9 @@ class TrialSpec:
     def label_weights(self) -> list[float] | None:
         """Weight of each label (C,), inversely to its training rows and 1 on average, or None for equal ones.
 
-        The rows are those of the whole training split, whatever share of them the candidate learns from.
+        Where a row may have several labels, the weights are those of having a label against not having it: 1 for the
+        most frequent one, or it would hardly ever be given, and 10 at most. The rows are those of the whole training
+        split, whatever share of them the candidate learns from.
         """
         wish = self.settings.get("label_weights", "none")
         counts = self.label_names.counts
@@ -100,6 +102,8 @@ class TrialSpec:
             wish = "balanced" if counts and max(counts) > IMBALANCE * max(1, min(counts)) else "none"
         if wish != "balanced" or not counts:
             return None
+        if self.label_names.kind == "multi_label":
+            return [min(IMBALANCE, max(counts) / max(1, count)) for count in counts]
         inverse = [1.0 / max(1, count) for count in counts]
         return [value * len(counts) / sum(inverse) for value in inverse]
 

@@ -60,8 +60,9 @@ def judge_claims(
     Returns:
         One JSON-ready mapping a claim: ``claim``, ``verdict`` (supported, refuted, inconclusive), ``effect``,
         ``bound``, ``interval``, ``p``, ``p_holm``, the same of the mirrored claim (``p_refuted``, ``p_refuted_holm``),
-        ``estimand``, ``needs``, ``metric``, ``left``, ``right``, ``margin``, ``level``, ``alpha``, ``look``, ``notes``,
-        ``added_after_look``, ``words``. What could not be measured is None, and ``words`` says why.
+        ``estimand``, ``needs`` (``seeds``, ``rows``, ``both``, ``note``), ``metric``, ``left``, ``right``, ``margin``,
+        ``level``, ``alpha``, ``look``, ``notes``, ``added_after_look``, ``words``. What could not be measured is None,
+        and ``words`` says why.
     """
     room = ClaimEvidence(candidates, metric, kinds, examples, blocks or {})
     # Claims of one scope together: their figures are made once, and only theirs are held.
@@ -81,7 +82,6 @@ def judge_claims(
             *one.notes,
             *say_conditions(names, candidates),
             *say_failures(names, candidates, confidence),
-            *([needs.note] if needs is not None and needs.note else []),
         ]
         if place in added:
             entry["notes"].append(
@@ -117,9 +117,7 @@ def _entry(claim: Claim, gathered: Gathered, answered: Answer, needs: Needs | No
         "p_refuted": _finite(answered.p_refuted),
         "p_refuted_holm": _finite(answered.p_refuted_holm),
         "estimand": gathered.estimand,
-        "needs": None
-        if needs is None
-        else {"seeds": needs.seeds, "rows": needs.rows, "both": None if needs.both is None else list(needs.both)},
+        "needs": None if needs is None else _needs_entry(needs),
         "metric": str(scope),
         "left": dict(gathered.left),
         "right": None if gathered.right is None else dict(gathered.right),
@@ -145,11 +143,16 @@ def _needs(claim: Claim, gathered: Gathered, answered: Answer, alpha: float, sma
     return needs if gathered.units >= FEW else _with_enough_rows(needs, gathered.reckoned.rows, gathered.units)
 
 
+def _needs_entry(needs: Needs) -> dict[str, Any]:
+    both = None if needs.both is None else list(needs.both)
+    return {"seeds": needs.seeds, "rows": needs.rows, "both": both, "note": needs.note or None}
+
+
 def _with_enough_rows(needs: Needs, rows: int, units: int) -> Needs:
     """What is needed where the rows concerned are so few that nothing is reckoned from their scatter."""
     least = math.ceil(rows * FEW / units)
     both = None if needs.both is None else (needs.both[0], max(needs.both[1], least))
-    words = f"With fewer than {FEW} rows that it is about, little can be shown: {least} test rows are the least to try."
+    words = f"With fewer than {FEW} rows that it is about, little can be shown: try {least:,} test rows at the least."
     return Needs(None, max(needs.rows or 0, least), both, words)
 
 

@@ -60,6 +60,16 @@ class Wear:
         )
 
 
+def say_wear(looks: int, rows: int, alpha: float) -> str | None:
+    """That test rows are worn out by so many charged looks, and what restores them; None while they are not.
+
+    Raises:
+        UsageError: alpha is none.
+    """
+    wear = _wear(looks, rows, alpha)
+    return wear.words if wear.worn_out else None
+
+
 def measure_wear(looks: Sequence[Look], rows: int, alpha: float) -> Wear:
     """How worn test rows are by the looks at them.
 
@@ -71,7 +81,10 @@ def measure_wear(looks: Sequence[Look], rows: int, alpha: float) -> Wear:
     Raises:
         UsageError: alpha is none.
     """
-    charged = sum(look.charged for look in looks)
+    return _wear(sum(look.charged for look in looks), rows, alpha)
+
+
+def _wear(charged: int, rows: int, alpha: float) -> Wear:
     following = spend(alpha, charged + 1)
     return Wear(
         rows=rows,

@@ -22,6 +22,7 @@ from provetune.core.files import atomic_path
 if TYPE_CHECKING:
     from provetune.core.protocols import Array, EncodeSettings, Targets, Task
 
+LENGTH = "length"
 _LIST = (pa.types.is_list, pa.types.is_large_list)
 
 
@@ -29,7 +30,8 @@ class FeatureStore:
     """Features of one split in Arrow columns; numbers are read where they lie, without copies.
 
     Args:
-        table: columns ``row`` (int32), ``input_ids`` (list), ``cut`` (int32) and the task's own.
+        table: columns ``row`` (int32), ``input_ids`` (list), ``cut`` (int32) and the task's own; ``length`` (int32)
+            where a feature costs more than its ``input_ids`` (a second text, a target).
     """
 
     def __init__(self, table: pa.Table) -> None:
@@ -40,6 +42,8 @@ class FeatureStore:
         self._kept: Array | None = None
         values, offsets = self._columns["input_ids"]
         self._lengths = np.diff(offsets) if offsets is not None else np.ones(len(values), dtype=np.int64)
+        if LENGTH in self._columns:
+            self._lengths = self._columns[LENGTH][0].astype(np.int64)
 
     def __len__(self) -> int:
         return self._count
@@ -107,15 +111,23 @@ def _content_hash(
     task: Task, examples: pa.Table, tokenizer: Any, settings: EncodeSettings, targets: Targets | None
 ) -> str:
     digest = hashlib.sha256()
-    names = None if targets is None else [targets.kind, *targets.names]
+    names = None if targets is None else [targets.kind, *targets.names, *sorted(dict(targets.options).items())]
     backend = getattr(tokenizer, "backend_tokenizer", None)
     vocabulary = backend.to_str() if backend is not None else repr(tokenizer)
-    digest.update(json.dumps([task.name, asdict(settings), names, vocabulary]).encode())
-    for name in (column for column in ("text", "text_pair", "label") if column in examples.column_names):
+    # What a task puts before texts is kept with the tokenizer, but not in its vocabulary.
+    kept = getattr(tokenizer, "init_kwargs", {})
+    prefixes = {name: str(kept[name]) for name in sorted(kept) if name.endswith("_prefix")}
+    digest.update(json.dumps([task.name, asdict(settings), names, vocabulary, prefixes]).encode())
+    for name in (column for column in examples.column_names if _is_read(column)):
         digest.update(name.encode())
         for batch in examples.select([name]).to_batches(max_chunksize=4096):
             digest.update(json.dumps(batch.column(0).to_pylist(), ensure_ascii=True).encode())
     return digest.hexdigest()[:32]
+
+
+def _is_read(column: str) -> bool:
+    """Whether a task may make features of a column: not of ids, places and the file's own cells."""
+    return column not in ("row_id", "stratum") and not column.startswith(("_", "raw."))
 
 
 def _as_arrays(column: pa.ChunkedArray) -> tuple[Array, Array | None]:

@@ -20,6 +20,7 @@ import torch
 from accelerate import Accelerator
 
 from provetune.core.events import Evaluated, Event, Finished, Saved, Started, Step, Stopped
+from provetune.core.protocols import Forwards
 from provetune.core.seeds import derive
 from provetune.models.forward import number_format
 from provetune.training.batching import BatchPlan, Group
@@ -192,6 +193,8 @@ class _Run:
         return Step(self.progress.step, loss_sum, rate, norm, self.progress.examples, seconds)
 
     def _forward(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        if isinstance(self.task, Forwards):
+            return self.task.forward(self.model, batch)
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         return self.model(**inputs).logits  # type: ignore[no-any-return]
 

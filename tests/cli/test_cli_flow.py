@@ -80,6 +80,8 @@ def test_run_shows_scores_acceptance_and_what_next(ask: Ask) -> None:
     assert "accuracy >= 0.1: met" in shown
     assert "Bundle: " in shown
     assert 'provetune predict problem.yaml "some text"' in shown
+    assert "provetune report problem.yaml --html --open-test" in shown
+    assert "provetune next problem.yaml" in shown
 
 
 @pytest.mark.parametrize(("level", "code"), [(">= 0.1", 0), ("<= 0.01", 1)])

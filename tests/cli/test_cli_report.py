@@ -91,3 +91,8 @@ def test_the_screen_says_which_split_it_shows(study: Path, capsys: pytest.Captur
     shown = capsys.readouterr().out
     assert "Scores on the test rows" in shown
     assert "Acceptance: accuracy >= 0.5: met" in shown
+
+
+def test_a_ledger_that_is_not_there_is_not_made(study: Path, tmp_path: Path) -> None:
+    assert answer(["report", str(study), "--ledger", str(tmp_path / "none.sqlite")]) == 2
+    assert not (tmp_path / "none.sqlite").exists()

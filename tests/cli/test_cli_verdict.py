@@ -139,3 +139,28 @@ def test_strict_says_no_when_a_claim_is_refuted_or_a_level_is_not_met(
     capsys.readouterr()
     assert answer(["run", "problem.yaml", "--quiet"]) == 0
     assert f"Claim: a > b: {verdict}" in capsys.readouterr().out
+
+
+def test_a_problem_file_is_sent_to_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    problem = tmp_path / "problem.yaml"
+    problem.write_text("name: letters\n")
+    assert answer(["verdict", str(problem), "--claim", "a > b"]) == 2
+    told = capsys.readouterr().err
+    assert "This is a problem file" in told
+    assert f"provetune report {problem} --open-test" in told
+
+
+def test_what_would_settle_a_claim_is_shown_below_it(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert answer(["verdict", *files, "--claim", "good > 0.95", "--json"]) == 0
+    claim = json.loads(capsys.readouterr().out)["claims"][0]
+    assert claim["verdict"] == "inconclusive"
+    assert claim["needs"]["note"] not in claim["notes"]
+    assert answer(["verdict", *files, "--claim", "good > 0.95"]) == 0
+    assert claim["needs"]["note"] in capsys.readouterr().out
+
+
+def test_a_label_that_is_never_given_has_no_precision(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"{seed},{row},{'ab'[row % 2]},a" for seed in range(3) for row in range(60)]
+    (tmp_path / "shy.csv").write_text("\n".join(["seed,row,label,prediction", *lines]) + "\n")
+    assert answer(["verdict", str(tmp_path / "shy.csv"), "--claim", "shy > 0.5 [precision:b]"]) == 0
+    assert "No run of shy answered 'b' on any test row" in " ".join(capsys.readouterr().out.split())

@@ -9,6 +9,7 @@ import pytest
 from provetune.core.errors import DataError
 from provetune.core.protocols import Role
 from provetune.data.columns import detect_columns, resolve_columns
+from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.table import RawTable, TableBuilder
 from provetune.problem.syntax import Columns
 
@@ -55,7 +56,7 @@ def test_an_identifier_is_never_a_label(name: str, values: list[str]) -> None:
     detected = detect_columns(raw(text=TEXTS, **{name: values}), ROLES)
     assert "label" not in detected.columns
     with pytest.raises(DataError, match=r"rows\.csv: .*Name it with data\.columns\.label"):
-        resolve_columns(raw(text=TEXTS, **{name: values}), Columns(), ROLES)
+        resolve_columns(raw(text=TEXTS, **{name: values}), Columns(), LabelledTexts(ROLES))
 
 
 def test_a_small_file_is_understood_by_names() -> None:
@@ -114,9 +115,9 @@ def test_the_first_of_two_like_texts_is_taken() -> None:
 
 def test_named_columns_win_and_the_rest_is_detected() -> None:
     table = raw(text=TEXTS, other=CHINESE, label=LABELS, topic=["a", "b"] * 30)
-    found = resolve_columns(table, Columns(text="other", label="topic"), ROLES)
+    found = resolve_columns(table, Columns(text="other", label="topic"), LabelledTexts(ROLES))
     assert (found.text, found.label) == ("other", "topic")
-    assert resolve_columns(table, Columns(label="topic"), ROLES).text == "text"
+    assert resolve_columns(table, Columns(label="topic"), LabelledTexts(ROLES)).text == "text"
 
 
 @pytest.mark.parametrize(
@@ -130,4 +131,4 @@ def test_named_columns_win_and_the_rest_is_detected() -> None:
 )
 def test_wrongly_named_columns(columns: Columns, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        resolve_columns(raw(text=TEXTS, label=LABELS), columns, ROLES)
+        resolve_columns(raw(text=TEXTS, label=LABELS), columns, LabelledTexts(ROLES))

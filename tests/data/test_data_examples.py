@@ -9,10 +9,15 @@ from typing import Any
 import pytest
 
 from provetune.core.errors import DataError
+from provetune.core.protocols import Role
 from provetune.data.examples import to_examples
+from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.row_ids import row_ids, split_hash
 from provetune.data.table import RawTable, TableBuilder
 from provetune.problem.syntax import Columns, Data
+
+
+READER = LabelledTexts((Role("text", "The text.", many=True), Role("label", "Its label.", many=True)))
 
 
 def raw(name: str = "rows.csv", **columns: Sequence[object]) -> RawTable:
@@ -22,12 +27,12 @@ def raw(name: str = "rows.csv", **columns: Sequence[object]) -> RawTable:
 
 
 def examples(table: RawTable, text: Any = "text", label: Any = "label", **data: Any) -> Any:
-    return to_examples(table, Data(train="rows.csv", **data), Columns(text=text, label=label))
+    return to_examples(table, Data(train="rows.csv", **data), Columns(text=text, label=label), READER)
 
 
 def test_columns_of_examples() -> None:
     table = examples(raw(text=["a", "b"], label=["x", ""], who=["1", "2"]))
-    assert table.drop_columns("row_id").to_pylist() == [
+    assert table.drop_columns(["row_id", "_bad"]).to_pylist() == [
         {"text": "a", "label": "x", "_file": "rows.csv", "_row": 2, "raw.text": "a", "raw.label": "x", "raw.who": "1"},
         {"text": "b", "label": None, "_file": "rows.csv", "_row": 3, "raw.text": "b", "raw.label": "", "raw.who": "2"},
     ]

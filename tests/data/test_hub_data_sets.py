@@ -43,9 +43,10 @@ import json
 from pathlib import Path
 from provetune.problem.syntax import Data
 from provetune.core.protocols import Role
+from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.splits import make_splits
 roles = (Role("text", "the text", many=True), Role("label", "the label"))
-splits = make_splits(Data(train="hub:me/tiny"), Path("."), roles)
+splits = make_splits(Data(train="hub:me/tiny"), Path("."), LabelledTexts(roles))
 rows = {name: sorted(table.select(["text", "label"]).to_pylist(), key=str) for name, table in splits.tables.items()}
 print(json.dumps({"rows": rows, "notes": splits.notes}))
 """

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from provetune.core.protocols import Finding, Role
+from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.quality import find_faults, sort_findings
 from provetune.data.splits import make_splits
 from provetune.problem.syntax import Data
@@ -40,7 +41,7 @@ def check(
         for name, rows in (("train", train), ("validation", validation), ("test", test))
     }
     data = Data.model_validate({**names, "columns": columns or {"text": "text", "label": "label"}})
-    return find_faults(make_splits(data, folder, ROLES), **options)
+    return find_faults(make_splits(data, folder, LabelledTexts(ROLES)), **options)
 
 
 def row(split: str, number: int) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from provetune.core.protocols import Role
+from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.language import detect_language
 from provetune.data.quality import find_faults
 from provetune.data.splits import make_splits
@@ -59,7 +60,7 @@ SETS: list[tuple[dict[str, Any], Any, str, int, str, tuple[int, int, int]]] = [
 def test_a_known_set(
     data: dict[str, Any], text: Any, label: str, labels: int, language: str, rows: tuple[int, ...]
 ) -> None:
-    splits = make_splits(Data.model_validate(data), FOLDER, ROLES)
+    splits = make_splits(Data.model_validate(data), FOLDER, LabelledTexts(ROLES))
     assert (splits.columns.text, splits.columns.label) == (text, label)
     assert tuple(table.num_rows for table in splits.tables.values()) == rows
     assert len(set(splits.train["label"].to_pylist())) == labels
@@ -71,7 +72,7 @@ def test_a_known_set(
 def test_leaks_that_insuranceqa_really_has() -> None:
     files = {"train": "train", "validation": "valid", "test": "test"}
     names = {split: f"insuranceqa_zh/{name}.jsonl" for split, name in files.items()}
-    splits = make_splits(Data.model_validate({**names, "columns": {"text": "zh"}}), FOLDER, ROLES)
+    splits = make_splits(Data.model_validate({**names, "columns": {"text": "zh"}}), FOLDER, LabelledTexts(ROLES))
     known = {" ".join(text.lower().split()) for text in splits.train["text"].to_pylist()}
     wanted = sum(" ".join(text.lower().split()) in known for text in splits.test["text"].to_pylist())
     found = [f for f in find_faults(splits) if f.kind == "leak_between_splits" and "of test are in train" in f.message]

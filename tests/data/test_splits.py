@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from provetune.core.errors import DataError
 from provetune.core.protocols import Role
 from provetune.data.drawing import allot
+from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.splits import Splits, make_splits
 from provetune.data.times import parse_times
 from provetune.problem.syntax import Data
@@ -31,7 +32,9 @@ def write(path: Path, rows: Sequence[Sequence[str]], header: Sequence[str] = ("t
 
 
 def split(folder: Path, **data: Any) -> Splits:
-    return make_splits(Data.model_validate({"columns": {"text": "text", "label": "label"}, **data}), folder, ROLES)
+    return make_splits(
+        Data.model_validate({"columns": {"text": "text", "label": "label"}, **data}), folder, LabelledTexts(ROLES)
+    )
 
 
 def texts(splits: Splits) -> dict[str, list[str]]:

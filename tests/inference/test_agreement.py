@@ -24,7 +24,7 @@ def with_golden(bundle: Path, inputs: list[object], shift: float = 0.0) -> Path:
     """Give a bundle golden examples with its own answers; those of the second example off by `shift`."""
     answers = np.array(load(bundle).probabilities(inputs))
     answers[1, 0] += shift
-    write_golden(bundle, Golden.from_arrays(inputs, answers))
+    write_golden(bundle, Golden.of(inputs, answers.tolist()))
     write_manifest(bundle)
     return bundle
 
@@ -71,7 +71,7 @@ def test_pairs_are_asked_as_pairs(tmp_path: Path) -> None:
     with_golden(folder, [["a parcel", "a b"], ["card", "c d e"]])
     load(folder, verify="golden")
     golden = open_bundle(folder).golden
-    turned = Golden.from_arrays([["a parcel", "c d e"], ["card", "a b"]], np.array(golden.probabilities))
+    turned = Golden.of([["a parcel", "c d e"], ["card", "a b"]], golden.answers)
     assert compare_golden(load(folder), turned).largest > 1e-3
 
 
@@ -79,7 +79,7 @@ def test_masks_of_training_do_not_touch_golden_texts(tmp_path: Path) -> None:
     folder = write_torch_bundle(tmp_path / "masked", mask=["email"])
     plain = write_torch_bundle(tmp_path / "plain")
     texts = ["card a@b.example charged", "a parcel"]
-    write_golden(folder, Golden.from_arrays(texts, load(plain).probabilities(texts)))
+    write_golden(folder, Golden.of(texts, load(plain).probabilities(texts).tolist()))
     write_manifest(folder)
     load(folder, verify="golden")
 

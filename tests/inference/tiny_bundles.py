@@ -90,7 +90,7 @@ def write_frozen_bundle(folder: Path, texts: Sequence[str]) -> tuple[Path, np.nd
     random = np.random.default_rng(0)
     trained = random.normal(size=(30, 32)).astype(np.float32)
     fitted = METHOD.fit(trained, np.arange(30) % 3, TARGETS, METHOD.settings(C=10.0), seed=0)
-    wanted = TASK.probabilities(fitted.logits(features), np.arange(len(texts)), len(texts), TARGETS)
+    wanted = TASK.answers(fitted.logits(features), None, table, TARGETS)
     contents = BundleContents(
         "frozen_encoder",
         "classification",

@@ -65,9 +65,13 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         find_backbone("./minilm-em", base=tmp_path)
 
 
-def test_a_chat_decoder_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"chat decoder.*minilm-en, m3e-small-zh, mpnet-base-en"):
+def test_a_model_of_another_kind_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"is a decoder.*works with an encoder.*minilm-en, m3e-small-zh, mpnet-base-en"):
         find_backbone("smollm2-135m-en")
+    with pytest.raises(UsageError, match=r"'minilm-en' is an encoder; .*a decoder.*Take one of: smollm2-135m-en"):
+        find_backbone("minilm-en", kind="decoder")
+    with pytest.raises(UsageError, match=r"an encoder-decoder.*The catalogue has none: name a folder"):
+        find_backbone("minilm-en", kind="encoder_decoder")
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def trained(tiny_bert: Path) -> Any:
 @pytest.fixture
 def bundle(trained: Any, tiny_bert: Path, tmp_path: Path) -> Path:
     tokenizer = load_tokenizer(tiny_bert)
-    golden = Golden.from_arrays(QUESTIONS, answers(trained, tokenizer))
+    golden = Golden.of(QUESTIONS, answers(trained, tokenizer).tolist())
     contents = BundleContents("transformers", "classification", TARGETS, golden, RECORD, trained, tokenizer)
     return write_bundle(tmp_path / "bundle", contents)
 
@@ -71,7 +71,7 @@ def bundle(trained: Any, tiny_bert: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     model = Tfidf().fit(["my card", "the rest", "a parcel"], np.arange(3), TARGETS, TfidfSettings(C=4.0))
-    golden = Golden.from_arrays(QUESTIONS, softmax(model.logits(QUESTIONS).astype(np.float64), axis=1))
+    golden = Golden.of(QUESTIONS, softmax(model.logits(QUESTIONS).astype(np.float64), axis=1).tolist())
     return write_bundle(tmp_path / "small", BundleContents("tfidf", "classification", TARGETS, golden, fitted=model))
 
 
@@ -96,7 +96,7 @@ def test_transformers_pipeline_loads_it_and_agrees(bundle: Path) -> None:
     said = speaker(list(golden.inputs), truncation=True)
     found = [[{each["label"]: each["score"] for each in row}[name] for name in TARGETS.names] for row in said]
     assert golden.check(np.array(found), where="pipeline", tolerance=1e-6) <= 1e-6
-    assert np.abs(np.array(golden.probabilities) - 1 / 3).max() > 0.05
+    assert np.abs(np.array(golden.answers) - 1 / 3).max() > 0.05
 
 
 def test_nothing_in_it_says_where_it_was_made(bundle: Path, tiny_bert: Path) -> None:
@@ -123,7 +123,7 @@ def test_the_adapter_is_kept_beside_and_loads(tiny_bert: Path, tmp_path: Path) -
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
     merged = Lora().merge(wrapped.eval())
-    golden = Golden.from_arrays(QUESTIONS, answers(merged, tokenizer))
+    golden = Golden.of(QUESTIONS, answers(merged, tokenizer))
     folder = write_bundle(
         tmp_path / "lora",
         BundleContents(
@@ -336,7 +336,7 @@ def test_a_broken_record(small: Path, content: str) -> None:
 
 
 def test_golden_answers_are_compared() -> None:
-    golden = Golden.from_arrays(["a", "b"], np.array([[0.25, 0.75], [0.5, 0.5]]))
+    golden = Golden.of(["a", "b"], np.array([[0.25, 0.75], [0.5, 0.5]]))
     assert golden.check(np.array([[0.25, 0.75], [0.5, 0.5]]), where="x") == 0.0
     with pytest.raises(Refused, match=r"example 2 of 2 is answered differently: .* off by 0\.1"):
         golden.check(np.array([[0.25, 0.75], [0.4, 0.6]]), where="x")
@@ -347,7 +347,7 @@ def test_golden_answers_are_compared() -> None:
     with pytest.raises(CorruptError, match="no golden examples"):
         Golden((), ()).check(np.zeros((0, 2)), where="x")
     with pytest.raises(ValueError, match="one row of probabilities an input"):
-        Golden.from_arrays(["a"], np.zeros((2, 2)))
+        Golden.of(["a"], np.zeros((2, 2)))
 
 
 def test_card_says_what_matters_and_survives_odd_labels(bundle: Path, tmp_path: Path) -> None:

@@ -58,8 +58,26 @@ def test_unknown_name_gets_the_nearest() -> None:
         catalogue.find_entry("minilm")
 
 
-def test_chat_decoder_is_no_encoder() -> None:
+def test_a_decoder_is_no_encoder() -> None:
+    assert [entry.name for entry in catalogue.of_kind("decoder")] == ["smollm2-135m-en"]
     assert "smollm2-135m-en" not in [entry.name for entry in catalogue.encoders()]
+    assert catalogue.default_backbone("en", "decoder") == "smollm2-135m-en"
+    with pytest.raises(UsageError, match=r"no default decoder for the language 'zh'.*en: smollm2-135m-en"):
+        catalogue.default_backbone("zh", "decoder")
+    with pytest.raises(UsageError, match=r"no default encoder-decoder for the language 'en'\. Name a folder or a hub"):
+        catalogue.default_backbone("en", "encoder_decoder")
+
+
+@pytest.mark.parametrize(
+    ("auto_class", "kind"),
+    [
+        ("AutoModelForCausalLM", "decoder"),
+        ("AutoModelForSeq2SeqLM", "encoder_decoder"),
+        ("AutoModelForTokenClassification", "encoder"),
+    ],
+)
+def test_the_kind_that_a_class_takes(auto_class: str, kind: str) -> None:
+    assert catalogue.kind_for(auto_class) == kind
 
 
 def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

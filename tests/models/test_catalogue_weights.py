@@ -75,3 +75,21 @@ def test_a_classifier_on_it_has_a_new_head_only(capfd: pytest.CaptureFixture[str
     assert len(tokenizer("parcel " * 300)["input_ids"]) == 302
     assert capfd.readouterr().err == ""
     assert Path(backbone.path, "tokenizer.json").is_file()
+
+
+def test_the_chat_decoder_answers_from_plain_files() -> None:
+    try:
+        backbone = find_backbone("auto", "en", kind="decoder")
+    except EnvironmentFault as fault:
+        pytest.skip(str(fault))
+    assert (backbone.family, backbone.max_positions, backbone.width) == ("llama", 8192, 576)
+    assert {path.suffix for path in backbone.path.iterdir()} == {".json", ".jinja", ".safetensors"}
+    model, tokenizer = load_model(backbone.path, "AutoModelForCausalLM", {}, seed=0), load_tokenizer(backbone)
+    assert model.new_weights == []
+    assert sum(parameter.numel() for parameter in model.parameters()) == 134_515_008
+    question = [{"role": "user", "content": "What is the capital of France?"}]
+    prompt = tokenizer.apply_chat_template(question, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    with torch.inference_mode():
+        found = model.generate(**prompt, max_new_tokens=20, do_sample=False)[0]
+    assert tokenizer.decode(found[prompt["input_ids"].shape[1] :]) == "The capital of France is Paris.<|im_end|>"
+    assert tokenizer.convert_ids_to_tokens(tokenizer("in  2024")["input_ids"]) == ["in", "ĠĠ", "2", "0", "2", "4"]

@@ -137,7 +137,7 @@ study:
         (
             "taks: x",
             "problem.yaml:4: There is no key 'taks' at the top level. Did you mean 'task'? "
-            "Known: accept, candidates, claims, data, language, name, study, task.",
+            "Known: accept, candidates, claims, data, language, name, options, study, task.",
         ),
         ("task: 5", "problem.yaml:4: 'task' must be text. Got 5 instead. Put quotes around it."),
         (
@@ -199,7 +199,7 @@ study:
         (
             "1: x",
             "problem.yaml:4: There is no key '1' at the top level. "
-            "Known: accept, candidates, claims, data, language, name, study, task.",
+            "Known: accept, candidates, claims, data, language, name, options, study, task.",
         ),
     ],
 )
@@ -311,7 +311,7 @@ def test_faults_of_an_override_name_it():
 
     assert faults(good, overrides=["sdudy.seeds=1"]) == [
         "--set sdudy.seeds: There is no key 'sdudy' at the top level. Did you mean 'study'? "
-        "Known: accept, candidates, claims, data, language, name, study, task."
+        "Known: accept, candidates, claims, data, language, name, options, study, task."
     ]
     assert faults(good, overrides=['claims=["a > words"]']) == [
         "--set claims: The claim 'a > words' names 'a', which is no candidate. Known: words."

@@ -126,6 +126,14 @@ def test_a_study_that_could_have_shown_what_matters_needs_no_more():
     assert "could have shown" in needs.note
 
 
+def test_a_distance_that_does_not_matter_is_told_as_such():
+    found = pilot(0.01, 0.002, 0.2)
+    on_it = settle(found, 0.01, "above", 0.05, 0.01).note
+    assert on_it.startswith("It lies on the edge; were it 0.01 away, the smallest that matters, ")
+    assert "It lies 0.003 from the edge; were it 0.01 away" in settle(found, 0.007, "above", 0.05, 0.01).note
+    assert "At a distance of 0.01 from the edge" in settle(found, 0.0, "above", 0.05, 0.001).note
+
+
 def test_the_distance_counts_on_either_side():
     found = pilot(0.01, 0.01, 0.1)
     above, below = settle(found, 0.02, "above", 0.05, 0.0), settle(found, 0.0, "below", 0.05, 0.0)

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import beta
 
 from provetune.core.protocols import Targets
 from provetune.evaluation.outcomes import build_outcomes
@@ -26,17 +27,20 @@ def outcomes(right: int) -> pa.Table:
     return build_outcomes([str(n) for n in range(ROWS)], labels, said, sure)
 
 
-def test_accuracy_is_judged_by_its_normal_bound() -> None:
+def test_accuracy_is_judged_by_the_farther_of_two_bounds() -> None:
     found = judge_acceptance({"accuracy": ">= 0.8"}, TASK, TARGETS, outcomes(90), confidence=0.95)[0]
-    # 90 of 100 right: sample variance p(1-p)·n/(n-1), standard error its root over √n.
+    # 90 of 100 right: below, the beta quantile of Clopper and Pearson is farther away than the normal one.
     error = sqrt(0.9 * 0.1 * 100 / 99) / 10
     assert found["value"] == pytest.approx(0.9)
-    assert found["bound"] == pytest.approx(0.9 - NormalDist().inv_cdf(0.95) * error)
+    assert found["bound"] == pytest.approx(beta.ppf(0.05, 90, 11))
+    assert found["bound"] < 0.9 - NormalDist().inv_cdf(0.95) * error
+    above = judge_acceptance({"accuracy": "<= 0.95"}, TASK, TARGETS, outcomes(90), confidence=0.95)[0]
+    assert above["bound"] == pytest.approx(0.9 + NormalDist().inv_cdf(0.95) * error)
     assert found["met"] is True
     assert (found["metric"], found["required"]) == ("accuracy", ">= 0.8")
 
 
-@pytest.mark.parametrize(("level", "met"), [(">= 0.84", True), (">= 0.88", None), (">= 0.96", False), ("< 0.96", True)])
+@pytest.mark.parametrize(("level", "met"), [(">= 0.83", True), (">= 0.88", None), (">= 0.96", False), ("< 0.96", True)])
 def test_three_answers(level: str, met: bool | None) -> None:
     judged = judge_acceptance({"accuracy": level}, TASK, TARGETS, outcomes(90), confidence=0.95)
     assert judged[0]["met"] is met
@@ -60,8 +64,19 @@ def test_grouped_rows_widen_the_bound() -> None:
     together = judge_acceptance({"accuracy": ">= 0.8"}, TASK, TARGETS, outcomes(90), confidence=0.95, groups=groups)
     # One of ten groups is all wrong: deviations 9 × 1 and -9, n = 100, ten units.
     error = sqrt((9 * 1**2 + 9**2) * 10 / 9) / 100
-    assert together[0]["bound"] == pytest.approx(0.9 - NormalDist().inv_cdf(0.95) * error)
+    # They scatter like ten independent rows, nine of them right.
+    assert 0.9 * 0.1 / (error**2 * 9 / 10) == pytest.approx(10)
+    assert together[0]["bound"] == pytest.approx(beta.ppf(0.05, 9, 2))
     assert together[0]["bound"] < alone[0]["bound"]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 20])
+def test_all_right_on_few_rows_does_not_show_a_high_level(rows: int) -> None:
+    few = outcomes(ROWS).slice(0, rows)
+    judged = judge_acceptance({"accuracy": ">= 0.95"}, TASK, TARGETS, few, confidence=0.95)
+    assert (judged[0]["value"], judged[0]["met"]) == (1.0, None)
+    if rows > 1:
+        assert judged[0]["bound"] == pytest.approx(0.05 ** (1 / rows))
 
 
 def test_latency_is_judged_by_its_blocks_and_unknown_when_not_measured() -> None:

@@ -29,6 +29,8 @@ CLAIM_KEYS = {
     "detectable",
     "power_if_equal",
     "power_at_smallest_effect",
+    "aim",
+    "aim_from",
     "underpowered",
     "basis",
     "seed_sd",

@@ -17,6 +17,7 @@ from provetune.statistics.power import PRIOR_RESIDUAL_SD, PRIOR_ROW_SD
 from provetune.study.plan_claims import ClaimPlanner, aimed_at
 from provetune.study.plan_pilot import Pilot
 from provetune.study.plan_rows import ExpectedRows
+from provetune.study.plan_words import say_often, say_open, say_underpowered
 from provetune.tasks import TASKS
 
 NORMAL = NormalDist()
@@ -77,6 +78,35 @@ def test_not_worse_is_seldom_supported_even_when_equal() -> None:
     assert entry["underpowered"] is True
     assert "prior" in entry["words"]
     assert "1 point" in entry["words"]
+
+
+def test_a_gain_is_called_weak_only_where_somebody_said_how_large_it_should_be() -> None:
+    nobody, somebody = plan("lora > full + 0.02", 500), plan("lora > full + 0.02", 500, smallest_effect=0.01)
+    assert (nobody["aim_from"], nobody["underpowered"]) == ("default", None)
+    assert (somebody["aim_from"], somebody["underpowered"]) == ("smallest effect", True)
+    # What it would take is told of both.
+    assert nobody["needs"] == somebody["needs"] is not None
+    said = say_open(nobody)
+    assert f"supported four times in five from a difference of {0.02 + nobody['detectable']:+.3g} upwards" in said
+    assert "A difference of +0.03 is shown" in said
+    assert "study.smallest_effect" in say_underpowered(somebody)
+
+
+def test_what_nothing_could_show_is_weak_whoever_asks() -> None:
+    # Above 0.99 there is no room for what two hundred rows tell apart.
+    high = plan("words >= 0.99", 200)
+    assert (high["aim_from"], high["underpowered"]) == ("default", True)
+    assert plan("words >= 0.9", 2000)["underpowered"] is None
+    assert plan("head > words", 20, seeds=1)["underpowered"] is True
+
+
+def test_what_hardly_ever_happens_is_said_in_words() -> None:
+    entry = plan("head ~ words ± 0.01", 300)
+    assert entry["underpowered"] is True
+    assert "supported hardly ever even if both sides are equal" in say_underpowered(entry)
+    assert f"± {entry['detectable']:.2g} is the narrowest margin" in entry["words"]
+    assert say_often(0.004) == "hardly ever"
+    assert say_often(0.006) == "under 1 % of the time"
 
 
 def test_more_claims_make_each_harder() -> None:
@@ -200,6 +230,7 @@ def test_where_a_claim_aims() -> None:
     assert aimed_at(parse_claim("a <= b + 0.02"), 0.01) == pytest.approx(0.02)
     assert aimed_at(parse_claim("a > b + 0.02"), 0.01) == pytest.approx(0.01)
     assert aimed_at(parse_claim("a > b"), 0.01, seen=0.05) == pytest.approx(0.05)
-    assert aimed_at(parse_claim("a < b"), 0.01, seen=0.05) == pytest.approx(0.01)
+    # It would be refuted there.
+    assert aimed_at(parse_claim("a < b"), 0.01, seen=0.05) == pytest.approx(0.05)
     assert aimed_at(parse_claim("a >= 0.9"), 0.01, seen=0.94) == pytest.approx(0.04)
     assert aimed_at(parse_claim("a ~ b ± 0.03"), 0.01, seen=0.05) == pytest.approx(0.03)

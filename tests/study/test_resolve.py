@@ -264,7 +264,7 @@ def test_all_faults_come_at_once_with_their_lines(tmp_path: Path, write_problem:
         ("accept={'accuracy @ chanel=mail': '>= 0.1'}", "There is no column 'chanel'. Did you mean 'channel'?"),
         ("candidates.full.max_length=4000", "max_length 4000 is more than"),
         ("candidates.full.backbone=./nowhere", "There is no folder './nowhere'"),
-        ("candidates.full.backbone=smollm2-135m-en", "full.backbone: 'smollm2-135m-en' is a chat decoder"),
+        ("candidates.full.backbone=smollm2-135m-en", "full.backbone: 'smollm2-135m-en' is a decoder"),
     ],
 )
 def test_what_only_the_rows_or_the_backbone_can_tell(problem: Path, override: str, told: str) -> None:

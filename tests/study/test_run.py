@@ -301,6 +301,7 @@ def test_resume_needs_something_to_resume(tmp_path: Path, write_problem: WritePr
     problem = write_problem(tmp_path)
     with pytest.raises(UsageError, match="no study of this problem to resume"):
         run(problem, resume=True)
+    assert not (tmp_path / ".provetune").exists()
     with pytest.raises(UsageError, match="exclude each other"):
         run(problem, resume=True, fresh=True)
     with pytest.raises(UsageError, match="No study of this problem has ended"):

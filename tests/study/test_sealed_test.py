@@ -78,7 +78,7 @@ def test_a_bundle_that_answers_otherwise_never_sees_the_rows(
     (study.folder / "study.json").unlink()
     (study.folder / "trials/words-0/test.parquet").unlink()
     kept = read_golden(Path(study.best))
-    turned = tuple(tuple(1.0 - value for value in row) for row in kept.probabilities)
+    turned = tuple(tuple(1.0 - value for value in row) for row in kept.answers)
     write_golden(Path(study.best), Golden(kept.inputs, turned))
     write_manifest(Path(study.best))
     with pytest.raises(Refused, match=r"Golden example .* is answered differently"):

@@ -22,6 +22,7 @@ from provetune.study.frozen_features import features_of, piece_jobs
 from provetune.study.splits_store import load_split, save_splits
 from provetune.study.trial import read_result, run_trial
 from provetune.study.trial_spec import TrialSpec
+from provetune.tasks import TASKS
 
 CANDIDATES: dict[str, Any] = {
     "words": {"method": "tfidf"},
@@ -203,7 +204,6 @@ def test_pieces_are_computed_once_and_add_up(
 
 def test_features_are_those_of_transformers(tmp_path: Path, make_spec: Callable[[str, Path], TrialSpec]) -> None:
     from provetune.models.features import frozen_features as frozen_features_of
-    from provetune.tasks import TASKS
     from provetune.training.features import encode_split
 
     spec = make_spec("head", tmp_path)
@@ -233,9 +233,11 @@ def test_label_array_by_hand(make_spec: Callable[[str, Path], TrialSpec], tmp_pa
 
     targets = make_spec("words", tmp_path).label_names
     table = pa.table({"label": ["login", "billing", "delivery"]})
-    assert label_array(table, targets).tolist() == [2, 0, 1]
+    assert label_array(TASKS.get("classification"), table, targets).tolist() == [2, 0, 1]
     several = pa.table({"label": pa.array([["login", "billing"], []], pa.list_(pa.string()))})
-    assert label_array(several, targets).tolist() == [[True, False, True], [False, False, False]]
+    several_targets = replace(targets, kind="multi_label")
+    found = label_array(TASKS.get("classification"), several, several_targets)
+    assert found.tolist() == [[1.0, 0.0, 1.0], [0.0, 0.0, 0.0]]
 
 
 def spec_with(**changes: Any) -> TrialSpec:

@@ -237,7 +237,7 @@ def test_fewer_than_three_seeds_decide_nothing(seeds: int) -> None:
     for one in found:
         assert one["verdict"] == "inconclusive"
         assert f"needs at least 3 seeds of each candidate, and 'x' has {seeds}" in one["words"]
-        assert one["needs"] == {"seeds": 3, "rows": None, "both": None}
+        assert one["needs"] == {"seeds": 3, "rows": None, "both": None, "note": None}
         assert one["effect"] > 0.3
         assert (one["p"], one["interval"]) == (None, [None, None])
 
@@ -333,8 +333,8 @@ def test_what_would_settle_it_is_said() -> None:
     candidates = {"x": draw(0.9, 300, 3, seed=1), "y": draw(0.87, 300, 3, seed=2)}
     found = judge(["x > y + 0.03"], candidates)[0]
     assert found["verdict"] == "inconclusive"
-    assert set(found["needs"]) == {"seeds", "rows", "both"}
-    assert "would settle it" in found["notes"][-1] or "nothing" in found["notes"][-1]
+    assert set(found["needs"]) == {"seeds", "rows", "both", "note"}
+    assert "would settle it" in found["needs"]["note"] or "nothing" in found["needs"]["note"]
 
 
 def test_no_claims_no_verdicts() -> None:

@@ -12,7 +12,7 @@ from provetune.core.errors import UsageError
 from provetune.ledger.entries import Look, PlannedRun, SplitEntry, StudyEntry
 from provetune.ledger.records import Ledger
 from provetune.study.history import claim_key, history_document, known_claims
-from provetune.study.wear import measure_wear
+from provetune.study.wear import measure_wear, say_wear
 
 ROWS = "b" * 64
 
@@ -68,6 +68,11 @@ def test_after_five_looks_fresh_rows_are_asked_for() -> None:
     fresh = (stats.norm.isf(0.05) + stats.norm.ppf(0.8)) / wear.equal_rows**0.5
     assert fresh <= at_seventh < (stats.norm.isf(0.05) + stats.norm.ppf(0.8)) / (wear.equal_rows - 1) ** 0.5
     assert f"400 fresh labelled rows restore the test, and {wear.equal_rows} alone" in wear.words
+
+
+def test_wear_is_told_once_rows_are_worn_out() -> None:
+    assert say_wear(4, 400, 0.05) is None
+    assert say_wear(5, 400, 0.05) == measure_wear(looks(5), rows=400, alpha=0.05).words
 
 
 def test_a_level_that_is_none_is_refused() -> None:

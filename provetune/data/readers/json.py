@@ -1,14 +1,19 @@
-"""One JSON document: a list of objects, or an object that holds such a list under ``data`` (or a like name)."""
+"""One JSON document: a list of objects, or an object that holds such a list under ``data`` (or a like name).
+
+Where the objects are SQuAD's articles, each of their questions is a row.
+"""
 
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
 from provetune.data.readers._records import add_records
+from provetune.data.readers._squad import flat_questions
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items")
@@ -39,11 +44,12 @@ class JsonReader:
             ) from None
         except RecursionError:
             raise DataError("This document is nested too deeply.", where=location, hint=WANTED) from None
-        records = _find_records(document, location)
+        rows = flat_questions(enumerate(_find_records(document, location), start=1), location, "entry")
         builder = TableBuilder(location)
-        for start in range(0, len(records), CHUNK_ROWS):
-            chunk = records[start : start + CHUNK_ROWS]
-            add_records(builder, chunk, range(start + 1, start + 1 + len(chunk)))
+        while chunk := [record for _, record in islice(rows, CHUNK_ROWS)]:
+            add_records(builder, chunk, range(builder.count + 1, builder.count + 1 + len(chunk)))
+        if builder.count == 0:
+            raise DataError("There is no question in this document.", where=location)
         return builder.finish("json", [note] if note else [])
 
 

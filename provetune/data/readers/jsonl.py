@@ -1,4 +1,4 @@
-"""One JSON object a line. Nested objects become dotted columns."""
+"""One JSON object a line. Nested objects become dotted columns; articles and paragraphs become their questions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
 from provetune.data.readers._records import add_records
+from provetune.data.readers._squad import flat_questions
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
 
@@ -30,7 +31,7 @@ class JsonLinesReader:
         encoding, note = find_encoding(path, options.encoding)
         builder = TableBuilder(location)
         with path.open(encoding=encoding, newline="\n") as stream:
-            records = _records(stream, location)
+            records = flat_questions(_records(stream, location), location, "line")
             while chunk := list(islice(records, CHUNK_ROWS)):
                 add_records(builder, [record for _, record in chunk], [line for line, _ in chunk])
         if builder.count == 0:

@@ -27,7 +27,7 @@ class Network:
     """
 
     model: torch.nn.Module
-    tokenizer: FolderTokenizer
+    tokenizer: Any
     pad_id: int
     precision: str
     device: str
@@ -41,6 +41,7 @@ def open_network(
     device: str,
     plain: Callable[[Path, dict[str, Any]], torch.nn.Module | None],
     transformers: Callable[[Path, str], torch.nn.Module],
+    whole_tokenizer: bool = False,
 ) -> Network:
     """Load the network of a Hugging Face folder.
 
@@ -48,10 +49,12 @@ def open_network(
         precision: ``"fp32"``, ``"bf16"`` or ``"auto"``.
         plain: makes our own network from the folder and its configuration, or None for a family we have none of.
         transformers: makes the transformers class's network from the folder, on a device.
+        whole_tokenizer: transformers' own tokenizer, which tasks need that do more than cut texts into pieces.
     """
     import torch
 
     from provetune.models.devices import settle_device
+    from provetune.models.loading import load_tokenizer
     from provetune.models.precision import choose_precision
 
     device = settle_device(device)
@@ -64,7 +67,7 @@ def open_network(
     model = model.to(device=device, dtype=torch.bfloat16 if chosen == "bf16" else torch.float32).eval()
     return Network(
         model=model,
-        tokenizer=FolderTokenizer(folder, config),
+        tokenizer=load_tokenizer(str(folder)) if whole_tokenizer else FolderTokenizer(folder, config),
         pad_id=int(config.get("pad_token_id") or 0),
         precision=chosen,
         device=device,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from provetune.core.protocols import EncodeSettings
 from provetune.inference.backends._network import BATCH_TOKENS, Network, open_network
 
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
-    from provetune.core.protocols import Array, FittedModel, Task
+    from provetune.core.protocols import FeatureColumns, FittedModel, Outputs, Task
     from provetune.inference.answering import Answerer
 
 
@@ -25,7 +23,7 @@ class FrozenAnswerer:
         self.encoder, self.head, self.task, self.settings = encoder, head, task, settings
         self.engine, self.precision = encoder.engine, encoder.precision
 
-    def logits(self, examples: pa.Table) -> tuple[Array, Array]:
+    def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         from provetune.inference.features import FeatureTable
         from provetune.models.features import frozen_features
 
@@ -39,7 +37,7 @@ class FrozenAnswerer:
             device=self.encoder.device,
             precision=self.precision,
         )
-        return self.head.logits(features), np.arange(len(examples))
+        return self.head.logits(features), None
 
 
 class FrozenEncoderBackend:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import Array, FittedModel, Task
+    from provetune.core.protocols import FeatureColumns, FittedModel, Outputs, Task
     from provetune.inference.answering import Answerer
 
 
@@ -23,10 +21,10 @@ class TfidfAnswerer:
     def __init__(self, model: FittedModel) -> None:
         self.model = model
 
-    def logits(self, examples: pa.Table) -> tuple[Array, Array]:
+    def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         from provetune.models.methods.tfidf import join_texts
 
-        return self.model.logits(join_texts(examples)), np.arange(len(examples))
+        return self.model.logits(join_texts(examples)), None
 
 
 class TfidfBackend:

@@ -16,36 +16,41 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
-    from provetune.core.protocols import Array, Task
+    from provetune.core.protocols import FeatureColumns, Outputs, Targets, Task
     from provetune.inference.answering import Answerer
 
 
+CLASSIFIER = "AutoModelForSequenceClassification"
+
+
 class TorchAnswerer:
-    """A sequence classifier in torch.
+    """A transformers model in torch.
 
     Args:
         network: its model maps ``input_ids``, ``attention_mask`` and ``token_type_ids`` to something with ``.logits``.
     """
 
-    def __init__(self, network: Network, task: Task, settings: EncodeSettings) -> None:
-        self.network, self.task, self.settings = network, task, settings
+    def __init__(self, network: Network, task: Task, targets: Targets, settings: EncodeSettings) -> None:
+        self.network, self.task, self.targets, self.settings = network, task, targets, settings
         self.engine, self.precision = network.engine, network.precision
 
-    def logits(self, examples: pa.Table) -> tuple[Array, Array]:
+    def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         from provetune.inference.features import FeatureTable
-        from provetune.models.forward import predict_logits
+        from provetune.models.forward import predict_outputs
 
         features = FeatureTable(self.task.encode(examples, self.network.tokenizer, self.settings, None))
-        found = predict_logits(
+        found = predict_outputs(
             self.network.model,
             self.task,
             features,
             self.network.pad_id,
+            targets=self.targets,
+            tokenizer=self.network.tokenizer,
             batch_tokens=BATCH_TOKENS,
             device=self.network.device,
             precision=self.precision,
         )
-        return found, features.rows
+        return found, features
 
 
 class TransformersBackend:
@@ -67,10 +72,15 @@ class TransformersBackend:
             Path(bundle.path),
             precision=precision,
             device=device,
-            plain=load_classifier,
+            plain=load_classifier if task.auto_class == CLASSIFIER else _no_plain_network,
             transformers=load_with_transformers,
+            whole_tokenizer=task.auto_class != CLASSIFIER,
         )
-        return TorchAnswerer(network, task, EncodeSettings(**bundle.record["encode"]))
+        return TorchAnswerer(network, task, bundle.targets, EncodeSettings(**bundle.record["encode"]))
+
+
+def _no_plain_network(folder: Path, config: dict[str, Any]) -> torch.nn.Module | None:
+    return None
 
 
 BACKEND = TransformersBackend()

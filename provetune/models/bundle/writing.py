@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.files import atomic_path, write_bytes
-from provetune.core.protocols import FittedModel, Targets
+from provetune.core.protocols import ExampleModel, FittedModel, Targets
 from provetune.models.bundle.card import CARD, model_card
 from provetune.models.bundle.golden import Golden, write_golden
 from provetune.models.bundle.manifest import write_manifest
@@ -26,16 +26,17 @@ class BundleContents:
     """What a bundle is made of.
 
     Attributes:
-        kind: ``"transformers"``, ``"frozen_encoder"`` or ``"tfidf"``.
+        kind: ``"transformers"``, ``"frozen_encoder"``, ``"tfidf"`` or ``"examples"``.
         task: the task's name.
         targets: what it predicts.
         record: further fields of ``provetune.json``: columns, encode, problem, candidate, seed, data, code_hash,
             metrics, temperature, precision, backbone. Versions of packages are added.
-        golden: inputs with their expected probabilities.
+        golden: inputs with their expected answers.
         model: the merged transformers model; for a frozen encoder, the encoder without head; None for tfidf.
         tokenizer: its tokenizer; None for tfidf.
         fitted: the fitted model of tfidf or of the head on a frozen encoder; None for transformers.
         adapter: writes an adapter into the folder it is given, or None.
+        furnish: writes files of another library's into the bundle's folder, or None.
     """
 
     kind: str
@@ -45,8 +46,9 @@ class BundleContents:
     record: Mapping[str, Any] = field(default_factory=dict)
     model: torch.nn.Module | None = None
     tokenizer: Any = None
-    fitted: FittedModel | None = None
+    fitted: FittedModel | ExampleModel | None = None
     adapter: Callable[[Path], None] | None = None
+    furnish: Callable[[Path], None] | None = None
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> Path:
@@ -80,6 +82,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> Path:
             contents.adapter(temporary / ADAPTER)
             if not any((temporary / ADAPTER).iterdir()):
                 (temporary / ADAPTER).rmdir()
+        if contents.furnish is not None:
+            contents.furnish(temporary)
         write_golden(temporary, contents.golden)
         write_bytes(temporary / RECORD, record_text(record).encode())
         write_bytes(temporary / CARD, model_card(record).encode())
@@ -92,7 +96,7 @@ def _check(contents: BundleContents) -> None:
     lacking = [name for name in needed.get(contents.kind, ("fitted",)) if getattr(contents, name) is None]
     if lacking:
         raise ValueError(f"A bundle of kind '{contents.kind}' needs {lacking[0]}. Got None instead.")
-    if len(contents.targets.names) == 0:
+    if len(contents.targets.names) == 0 and contents.targets.kind.endswith("_label"):
         raise ValueError("A bundle needs the names of what it predicts. Got none.")
 
 

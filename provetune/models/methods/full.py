@@ -29,6 +29,7 @@ class Full:
     name = "full"
     summary = "Fine-tune every weight of the backbone."
     learns_from: LearnsFrom = "weights"
+    tasks: tuple[str, ...] | None = None
     bundle_kind = "transformers"
     settings: type[BaseModel] = FullSettings
     defaults: Mapping[str, Any] = MappingProxyType(

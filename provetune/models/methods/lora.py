@@ -60,6 +60,7 @@ class Lora:
     name = "lora"
     summary = "Low-rank updates beside a frozen backbone; merged afterwards, so prediction costs nothing more."
     learns_from: LearnsFrom = "weights"
+    tasks: tuple[str, ...] | None = None
     bundle_kind = "transformers"
     settings: type[BaseModel] = LoraSettings
     defaults: Mapping[str, Any] = MappingProxyType(
@@ -160,12 +161,15 @@ def _linear_layers(model: torch.nn.Module) -> list[str]:
     import torch
     from transformers.pytorch_utils import Conv1D
 
+    getter = getattr(model, "get_output_embeddings", None)
+    output = getter() if getter is not None else None
     prefix = str(getattr(model, "base_model_prefix", ""))
     start = f"{prefix}." if prefix and hasattr(model, prefix) else ""
     return [
         name
         for name, module in model.named_modules()
         if isinstance(module, torch.nn.Linear | Conv1D)
+        and module is not output
         and name.startswith(start)
         and not any(part.startswith(_NOT_ADAPTED) for part in name.split("."))
     ]

@@ -1,4 +1,6 @@
-"""The honest baseline: weighted words and character n-grams, and a logistic regression on them.
+"""The honest baseline: weighted words and character n-grams, and a linear model on them.
+
+Logistic regression for labels, ridge regression for numbers.
 
 No backbone, no GPU, seconds to fit. Characters carry languages that are written without spaces, and misspellings.
 Memory is bounded: of texts with more than 268 million entries (n-grams of a text, each counted once), only every so
@@ -23,6 +25,7 @@ from provetune.core.protocols import LearnsFrom, Targets
 from provetune.models.linear_file import load_linear, save_linear
 from provetune.models.logistic import Linear, fit_chosen
 from provetune.models.ngrams import Analyser, Block, Vectoriser, stack
+from provetune.models.ridge import VALUES, fit_ridge_chosen
 from provetune.models.text_column import TextColumn
 from provetune.models.text_rows import TextRows, count_rows
 from provetune.models.vocabulary import fit_vectoriser, in_chunks
@@ -37,6 +40,8 @@ Span: TypeAlias = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, 
 
 _STRENGTHS = (1.0, 4.0, 16.0, 64.0)
 _DEFAULT_STRENGTH = 4.0
+_RIDGE_STRENGTHS = (0.25, 1.0, 4.0, 16.0)
+_DEFAULT_RIDGE_STRENGTH = 1.0
 _MANY_ROWS = 10_000
 _TEXTS_AT_ONCE = 16_384
 # Three bytes an entry: 0.8 GB. A million texts of ten English words have 160 million entries.
@@ -128,8 +133,9 @@ class Tfidf:
     """`tfidf`: fits texts in one go. Two runs are equal whatever their seeds, so its spread over seeds is nought."""
 
     name = "tfidf"
-    summary = "Word and character n-grams with a logistic regression: the baseline, no pretrained model."
+    summary = "Word and character n-grams with a logistic or ridge regression: the baseline, no pretrained model."
     learns_from: LearnsFrom = "texts"
+    tasks: tuple[str, ...] | None = None
     bundle_kind = "tfidf"
     settings: type[BaseModel] = TfidfSettings
     defaults: Mapping[str, Any] = MappingProxyType({})
@@ -165,17 +171,7 @@ class Tfidf:
         sample = None
         if held_out is not None and settings.C == "auto" and entries > _ENTRIES_TO_CHOOSE_BY:
             sample = _thinned(vectorisers, inputs, labels, entries, _ENTRIES_TO_CHOOSE_BY)
-        strength, layer = fit_chosen(
-            features,
-            answers,
-            len(targets.names),
-            strength=None if settings.C == "auto" else settings.C,
-            strengths=_STRENGTHS,
-            default=_DEFAULT_STRENGTH,
-            weights=label_weights,
-            validation=held_out,
-            sample=sample,
-        )
+        strength, layer = _fit_layer(features, answers, targets, settings, label_weights, held_out, sample)
         terms = sum(len(each.terms) for each in vectorisers)
         facts = {"C": strength, "terms": terms, "least_rows": least, "rows": features.shape[0]}
         return TfidfModel(vectorisers, layer, facts)
@@ -202,6 +198,39 @@ class Tfidf:
 def join_texts(examples: pa.Table) -> Sequence[str]:
     """What the method reads of each example: its text, and of a pair both on two lines."""
     return TextColumn(examples)
+
+
+def _fit_layer(
+    features: TextRows,
+    answers: Array,
+    targets: Targets,
+    settings: TfidfSettings,
+    weights: Array | None,
+    validation: tuple[Any, Array] | None,
+    sample: tuple[TextRows, Array] | None,
+) -> tuple[float, Linear]:
+    """The strength that was given or chosen, and the linear model on counted texts."""
+    strength = None if settings.C == "auto" else settings.C
+    if targets.kind == VALUES:
+        return fit_ridge_chosen(
+            features,
+            answers,
+            strength=strength,
+            strengths=_RIDGE_STRENGTHS,
+            default=_DEFAULT_RIDGE_STRENGTH,
+            validation=validation,
+        )
+    return fit_chosen(
+        features,
+        answers,
+        len(targets.names),
+        strength=strength,
+        strengths=_STRENGTHS,
+        default=_DEFAULT_STRENGTH,
+        weights=weights,
+        validation=validation,
+        sample=sample,
+    )
 
 
 def _thinned(

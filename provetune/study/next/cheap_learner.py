@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pydantic import BaseModel
 
-    from provetune.core.protocols import Array
-    from provetune.statistics.rows import JudgedRows
+    from provetune.core.protocols import Answers, Array
+    from provetune.statistics.judged import Judged
 
 MOST_ROWS = 20_000
 """Of more training rows a draw of so many is tried: what is wanted is seconds."""
@@ -67,12 +67,11 @@ class CheapLearner:
             validation=(self.checked, self.gold),
         )
 
-    def judged(self, rows: Array) -> JudgedRows:
+    def judged(self, rows: Array) -> Judged:
         """What a model of these training rows says about the validation rows."""
-        from provetune.evaluation.outcomes import judged_rows
-
-        probabilities = self._probabilities(self.fit(rows).logits(self.checked))
-        return judged_rows(self.task.outcomes(self.validation, probabilities, self.targets), self.targets)
+        answers = self._answers(self.fit(rows).logits(self.checked), self.validation)
+        found: Judged = self.task.judged(self.task.outcomes(self.validation, answers, self.targets), self.targets)
+        return found
 
     def held_out(self, folds: Array) -> Array:
         """Probabilities of every training row by a model that did not learn from its fold, (N, C).
@@ -84,7 +83,7 @@ class CheapLearner:
         for fold in np.unique(folds):
             inside = np.flatnonzero(folds == fold)
             model = self.fit(np.flatnonzero(folds != fold))
-            found[inside] = self._probabilities(model.logits(self._take(inside)))
+            found[inside] = self._answers(model.logits(self._take(inside)), self.train.take(inside))
         return found
 
     def settled(self) -> CheapLearner:
@@ -99,8 +98,8 @@ class CheapLearner:
             return [self.inputs[row] for row in rows.tolist()]
         return self.inputs[rows]
 
-    def _probabilities(self, logits: Array) -> Array:
-        return np.asarray(self.task.probabilities(logits, np.arange(len(logits)), len(logits), self.targets))
+    def _answers(self, logits: Array, examples: pa.Table) -> Answers:
+        return self.task.answers(logits, None, examples, self.targets)
 
 
 def find_learner(
@@ -121,14 +120,14 @@ def find_learner(
     for name in order:
         candidate = problem.candidates[name]
         method = METHODS.get(candidate.method)
-        if method.learns_from == "weights" or (candidate.data is not None and candidate.data.share < 1):
+        if method.learns_from not in ("texts", "features") or (candidate.data is not None and candidate.data.share < 1):
             continue
         train, validation = (_labelled(_seen(folder, split, candidate)) for split in ("train", "validation"))
         train = _at_most(train)
         taken = _inputs(folder, name, candidate, resolved, threads, train, validation)
         if taken is None:
             continue
-        labels = [_numbers(table, targets) for table in (train, validation)]
+        labels = [_numbers(task, table, targets) for table in (train, validation)]
         return CheapLearner(
             name,
             task,
@@ -199,14 +198,15 @@ def _labelled(examples: pa.Table) -> pa.Table:
 
 
 def _at_most(train: pa.Table) -> pa.Table:
+    from provetune.data.drawing import ids_and_strata
     from provetune.data.variants import draw_share, keep_rows
 
     if train.num_rows <= MOST_ROWS:
         return train
-    return keep_rows(train, draw_share(train.select(["row_id", "label"]), MOST_ROWS / train.num_rows, 0))
+    return keep_rows(train, draw_share(ids_and_strata(train), MOST_ROWS / train.num_rows, 0))
 
 
-def _numbers(examples: pa.Table, targets: Targets) -> Array:
+def _numbers(task: Task, examples: pa.Table, targets: Targets) -> Array:
     from provetune.study.fitted import label_array
 
-    return label_array(examples, targets)
+    return label_array(task, examples, targets)

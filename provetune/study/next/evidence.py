@@ -18,7 +18,7 @@ from provetune.problem.syntax import Candidate
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
-    from provetune.statistics.rows import JudgedRows
+    from provetune.statistics.judged import Judged
     from provetune.study.next.learning_curve import CurvePoint
 
 
@@ -63,7 +63,7 @@ class CandidateEvidence:
     candidate: Candidate
     learns_from: LearnsFrom
     runs: tuple[RunEvidence, ...]
-    judged: tuple[JudgedRows, ...] = ()
+    judged: tuple[Judged, ...] = ()
     deterministic: bool = False
     usual: Mapping[str, Any] = field(default_factory=dict)
     use_cost: float = 1.0
@@ -186,9 +186,9 @@ class Evidence:
 
     def contributions(self, name: str) -> Array | None:
         """What each validation row contributes to a candidate's score, averaged over its runs (M,)."""
-        from provetune.statistics.rows import row_contributions
+        from provetune.statistics.judged import contributions_of
 
         judged = self.candidates[name].judged
         if not judged:
             return None
-        return np.mean([row_contributions(self.metric, rows)[1] for rows in judged], axis=0)  # type: ignore[no-any-return]
+        return np.mean([contributions_of(self.metric, rows) for rows in judged], axis=0)  # type: ignore[no-any-return]

@@ -94,7 +94,6 @@ def _candidate(
     targets: Targets,
     check: FailedCheck,
 ) -> CandidateEvidence:
-    from provetune.evaluation.outcomes import judged_rows
     from provetune.models.methods import METHODS
 
     method = METHODS.get(candidate.method)
@@ -108,7 +107,7 @@ def _candidate(
         candidate,
         method.learns_from,
         tuple(_run(run, each[check.metric], faults.get(run.k)) for run, each in zip(found, scores, strict=True)),
-        tuple(judged_rows(run.outcomes, targets) for run in found if run.k not in faults),
+        tuple(task.judged(run.outcomes, targets) for run in found if run.k not in faults),
         is_deterministic(candidate),
         _usual(candidate, method, resolved["backbones"].get(name), found),
         _use_cost(resolved["backbones"].get(name)),
@@ -165,7 +164,7 @@ def _measured_curves(candidates: Mapping[str, CandidateEvidence], metric: str) -
     """Candidates that differ in nothing but their share of the rows make a curve, named after the largest."""
     import numpy as np
 
-    from provetune.statistics.rows import row_contributions
+    from provetune.statistics.judged import contributions_of
 
     groups: dict[str, list[CandidateEvidence]] = {}
     for one in candidates.values():
@@ -177,7 +176,7 @@ def _measured_curves(candidates: Mapping[str, CandidateEvidence], metric: str) -
         if len({one.training_rows for one in ordered}) < 3:
             continue
         points = [
-            CurvePoint(one.training_rows, np.stack([row_contributions(metric, rows)[1] for rows in one.judged]))
+            CurvePoint(one.training_rows, np.stack([contributions_of(metric, rows) for rows in one.judged]))
             for one in ordered
         ]
         curves[ordered[-1].name] = Curve(ordered[-1].name, tuple(points), measured=True)

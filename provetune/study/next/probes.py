@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from provetune.statistics.rows import row_contributions
+from provetune.statistics.judged import contributions_of
 from provetune.study.next.cheap_learner import DRAWS, SHARES, CheapLearner
 from provetune.study.next.evidence import Curve, Suspicion
 from provetune.study.next.label_errors import doubtful_rows, wrong_share
@@ -25,22 +25,23 @@ MOST_LETTERS = 1000
 
 def probe_curve(learner: CheapLearner, metric: str) -> Curve | None:
     """Scores on a quarter, a half and three quarters of the training rows, a few draws each, and on all of them."""
+    from provetune.data.drawing import ids_and_strata
     from provetune.data.variants import draw_share
 
     if learner.train.num_rows < LEAST_ROWS:
         return None
-    rows = learner.train.select(["row_id", "label"])
+    rows = ids_and_strata(learner.train)
     points = []
     for share in (*SHARES, 1.0):
         draws = [draw_share(rows, share, seed) for seed in range(DRAWS)] if share < 1 else [np.arange(rows.num_rows)]
-        contributions = [row_contributions(metric, learner.judged(draw))[1] for draw in draws]
+        contributions = [contributions_of(metric, learner.judged(draw)) for draw in draws]
         points.append(CurvePoint(round(float(np.mean([len(draw) for draw in draws]))), np.stack(contributions)))
     return Curve(learner.name, tuple(points), measured=False)
 
 
 def probe_labels(learner: CheapLearner, metric: str) -> Suspicion | None:
     """Doubtful training rows, and what leaving them out changes on validation rows; None where that cannot be told."""
-    if learner.labels.ndim != 1 or learner.train.num_rows < LEAST_ROWS:
+    if not learner.task.classes or learner.labels.ndim != 1 or learner.train.num_rows < LEAST_ROWS:
         return None
     probabilities = learner.held_out(make_folds(learner.labels))
     share, at_least = wrong_share(learner.labels, probabilities)
@@ -49,7 +50,7 @@ def probe_labels(learner: CheapLearner, metric: str) -> Suspicion | None:
     kept = np.setdiff1d(everyone, doubtful)
     if not len(doubtful) or len(np.unique(learner.labels[kept])) < len(np.unique(learner.labels)):
         return Suspicion(share, at_least, (), 0.0, (0.0, 0.0), learner.name)
-    before, after = (row_contributions(metric, learner.judged(rows))[1] for rows in (everyone, kept))
+    before, after = (contributions_of(metric, learner.judged(rows)) for rows in (everyone, kept))
     gain, error = float((after - before).mean()), float((after - before).std(ddof=1) / len(before) ** 0.5)
     rows = tuple(_listed(learner, int(row), probabilities[row]) for row in doubtful)
     return Suspicion(share, at_least, rows, gain, (gain - 1.96 * error, gain + 1.96 * error), learner.name)

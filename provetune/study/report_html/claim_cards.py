@@ -223,6 +223,7 @@ def _needs(judged: Mapping[str, Any], words: Words) -> str:
         seeds, rows = (both["seeds"], both["rows"]) if isinstance(both, Mapping) else both
         ways.append(words("needs_both", seeds=f"{seeds:,}", rows=f"{rows:,}"))
     if not ways:
-        return words("needs_none")
+        # Why, where the study says so; its sentences are English.
+        return str(needs.get("note") or words("needs_none")) if words.language == "en" else words("needs_none")
     told = words("needs", ways=words("or").join(ways))
     return told if alone else f"{told} {words('needs_only_both')}"

@@ -23,7 +23,7 @@ class Backbone:
     name = "backbone"
 
     def propose(self, evidence: Evidence) -> Sequence[Step]:
-        with_one = [one for one in evidence.candidates.values() if one.learns_from != "texts"]
+        with_one = [one for one in evidence.candidates.values() if one.learns_from not in ("texts", "examples")]
         if evidence.larger is None:
             return []
         name, times = evidence.larger
@@ -54,7 +54,7 @@ def _first(evidence: Evidence, name: str) -> Step:
 
 
 def _larger(evidence: Evidence, name: str, times: float) -> Step:
-    with_one = [one for one in evidence.candidates.values() if one.learns_from != "texts"]
+    with_one = [one for one in evidence.candidates.values() if one.learns_from not in ("texts", "examples")]
     base = max(with_one, key=lambda one: one.score)
     gain = max(0.0, OVER_SMALLER * evidence.reducible - (evidence.leader.score - base.score))
     larger = f"{base.name}_larger"

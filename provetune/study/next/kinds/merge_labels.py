@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from provetune.statistics.rows import JudgedRows
 from provetune.study.next.evidence import Evidence
 from provetune.study.next.kinds import _costs
 from provetune.study.next.step import Change, Order, Step
@@ -32,10 +33,11 @@ class MergeLabels:
 
     def propose(self, evidence: Evidence) -> Sequence[Step]:
         leader = evidence.leader
-        if len(evidence.label_names) < 3 or not leader.judged or leader.judged[0].labels.ndim != 1:
+        judged = [rows for rows in leader.judged if isinstance(rows, JudgedRows) and rows.labels.ndim == 1]
+        if len(evidence.label_names) < 3 or not judged:
             return []
         count = len(evidence.label_names)
-        counts = np.mean([_confusion(rows.labels, rows.predictions, count) for rows in leader.judged], axis=0)
+        counts = np.mean([_confusion(rows.labels, rows.predictions, count) for rows in judged], axis=0)
         total = counts.sum()
         found = []
         for one, other in combinations(range(count), 2):

@@ -1,0 +1,103 @@
+"""Which columns of a file are queries, documents and wrong documents, and how well retrieval suits it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from provetune.core.protocols import Detected
+from provetune.data.column_names import name_score
+from provetune.data.columns import flat_names
+from provetune.data.profiles import Profile, profile_column
+from provetune.data.table import RawTable
+from provetune.tasks.retrieval.roles import DOCUMENT, QUERY
+
+_QUERIES = ["query", "question", "anchor", "search", "ask", "查询", "问题", "提问", "问句", "问", "搜索"]
+_DOCUMENTS = [
+    *("document", "positive", "passage", "paragraph", "context", "answer", "response", "doc", "pos", "reply", "title"),
+    *("text", "文档", "段落", "答案", "回答", "正例", "上下文", "答复", "文章", "正文"),
+]
+_NEGATIVES = ["negative", "negatives", "neg", "distractor", "负例", "反例", "干扰"]
+_RELEVANT = ["relevant", "relevance", "clicked", "match", "相关", "匹配"]
+_LETTERS, _MANY_LABELS = 200, 50
+
+
+def detect(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
+    """Columns for the roles that are not named.
+
+    The fit is good where a column of wrong documents is there or both sides are called so; it is poor where a label
+    that comes back often stands beside the two texts, as other tasks have it.
+    """
+    taken = set(flat_names(list(named.values())))
+    profiles = {name: profile_column(raw, name) for name in raw.names if name not in taken}
+    columns: dict[str, str | list[str]] = {}
+    reasons: dict[str, str] = {}
+    wrong = [name for name, each in profiles.items() if name_score(name, _NEGATIVES) > 1 and each.filled > 0]
+    if "negative" not in named:
+        reasons["negative"] = f"Called like wrong documents: {', '.join(wrong)}." if wrong else "None is called so."
+        if wrong:
+            columns["negative"] = wrong
+    texts = {name: each for name, each in profiles.items() if name not in wrong and each.can_be_text}
+    for role, names, other in ((QUERY, _QUERIES, _DOCUMENTS), (DOCUMENT, _DOCUMENTS, _QUERIES)):
+        if role.name in named:
+            continue
+        used = flat_names(list(columns.values()))
+        found = _best({name: each for name, each in texts.items() if name not in used}, names, other)
+        reasons[role.name] = f"'{found}' {_why(found, names)}." if found else f"No column looks like a {role.name}."
+        if found:
+            columns[role.name] = found
+    if "relevant" not in named:
+        said = next(
+            (name for name in profiles if name_score(name, _RELEVANT) > 1 and profiles[name].distinct <= 2), None
+        )
+        reasons["relevant"] = f"'{said}' is called so." if said else "No column is called so: every document answers."
+        if said:
+            columns["relevant"] = said
+    fit, why = _judge({**named, **columns}, profiles)
+    return Detected(columns, reasons, _samples(raw, columns), fit, why)
+
+
+def find_document(raw: RawTable) -> str | None:
+    """The column that holds documents in a file of documents alone: called so, else its first text."""
+    profiles = {name: profile_column(raw, name) for name in raw.names}
+    return _best({name: each for name, each in profiles.items() if each.can_be_text}, _DOCUMENTS, _QUERIES)
+
+
+def _best(texts: Mapping[str, Profile], names: list[str], other: list[str]) -> str | None:
+    """The column whose name speaks for a side; else the first that does not speak for the other one."""
+    if not texts:
+        return None
+    best = max(texts, key=lambda name: name_score(name, names))
+    if name_score(best, names) > 0:
+        return best
+    free = [name for name in texts if name_score(name, other) == 0]
+    return free[0] if free else next(iter(texts))
+
+
+def _why(name: str, names: list[str]) -> str:
+    return "is called so" if name_score(name, names) > 0 else "is the first text that is left"
+
+
+def _judge(columns: Mapping[str, str | list[str]], profiles: Mapping[str, Profile]) -> tuple[float, str]:
+    if "text" not in columns or "document" not in columns:
+        return 0.0, "There are no two columns of texts."
+    if "negative" in columns:
+        return 0.9, "There are queries, documents and wrong documents."
+    used = flat_names(list(columns.values()))
+    labels = [
+        name
+        for name, each in profiles.items()
+        if name not in used and each.can_be_label and 2 <= each.distinct <= _MANY_LABELS
+    ]
+    sides = (columns["text"], _QUERIES), (columns["document"], _DOCUMENTS)
+    called = sum(isinstance(name, str) and name_score(name, names) > 1 for name, names in sides)
+    if labels and "relevant" not in columns:
+        return 0.15, f"There are two texts, but '{labels[0]}' looks like a label on them."
+    if called == 2:
+        return 0.55, "One column is called like queries, one like documents."
+    return 0.4 if called else 0.35, "There are two columns of texts and no label."
+
+
+def _samples(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[Mapping[str, str | None], ...]:
+    names = flat_names(list(columns.values()))
+    rows = raw.table.slice(0, 3).select(names).to_pylist()
+    return tuple({name: None if cell is None else cell[:_LETTERS] for name, cell in row.items()} for row in rows)

@@ -1,0 +1,7 @@
+"""Questions answered with a stretch of a passage."""
+
+from __future__ import annotations
+
+from provetune.tasks.span_qa.task import SpanQa
+
+TASK = SpanQa()

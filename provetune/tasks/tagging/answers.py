@@ -1,0 +1,118 @@
+"""What a model says about texts: spans, from its scores for words, decoded so that no invalid sequence comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from provetune.core.protocols import Targets
+from provetune.data.span_words import Span, tag_names, tagged_spans
+from provetune.models.word_pieces import Places
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import Array
+
+
+@dataclass(frozen=True, eq=False)
+class TagAnswers:
+    """The spans found in N texts, S in all.
+
+    Attributes:
+        texts: as given, N of them.
+        places: where the spans are.
+        labels: number of each span's label, (S,).
+        scores: mean probability of its tags over its words, as `transformers.pipeline` has it, (S,).
+        shares: mean probability of each label over its words (S, T); what is left is "outside".
+    """
+
+    texts: Sequence[str]
+    places: Places
+    labels: Array
+    scores: Array
+    shares: Array
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def rows(self) -> list[range]:
+        """Numbers of the spans of each text."""
+        bounds = self.places.bounds(len(self.texts)).tolist()
+        return [range(start, end) for start, end in pairwise(bounds)]
+
+    def spans(self, targets: Targets) -> list[list[Span]]:
+        """Start, end and label of the spans of each text."""
+        starts, ends, labels = self.places.starts.tolist(), self.places.ends.tolist(), self.labels.tolist()
+        return [[(starts[k], ends[k], targets.names[labels[k]]) for k in row] for row in self.rows()]
+
+
+def no_answers(texts: Sequence[str], targets: Targets) -> TagAnswers:
+    """No span in any text."""
+    empty = np.zeros(0, dtype=np.int64)
+    return TagAnswers(texts, Places(empty, empty, empty), empty, np.zeros(0), np.zeros((0, len(targets.names))))
+
+
+def decode(texts: Sequence[str], words: Places, scores: Array, targets: Targets) -> TagAnswers:
+    """The spans with the highest sum of log-probabilities among valid sequences of BIO tags.
+
+    Args:
+        words: of all texts, S of them.
+        scores: logits of the words (S, 2 T + 1).
+    """
+    from provetune.models.tag_decoding import decode_tags, transitions
+
+    if not len(words.starts):
+        return no_answers(texts, targets)
+    logs = _log_softmax(scores)
+    bounds = words.bounds(len(texts))
+    paths = decode_tags([logs[start:end] for start, end in pairwise(bounds)], transitions(tag_names(targets.names)))
+    path = np.concatenate(paths)
+    first, end, labels = tagged_spans(path)
+    if not len(first):
+        return no_answers(texts, targets)
+    places = Places(words.text[first], words.starts[first], words.ends[end - 1])
+    probabilities = np.exp(logs)
+    chosen = probabilities[np.arange(len(path)), path]
+    either = probabilities[:, 1::2] + probabilities[:, 2::2]
+    return TagAnswers(texts, places, labels, _means(chosen, first, end), _means(either, first, end))
+
+
+def told(answers: TagAnswers, targets: Targets, *, labels: int | None = None) -> list[dict[str, Any]]:
+    """``{"spans": [{"start", "end", "text", "label", "score"}]}`` of each text.
+
+    Args:
+        labels: adds to each span its so many most probable labels with their probabilities.
+    """
+    rows: list[dict[str, Any]] = []
+    spans, scores = answers.spans(targets), answers.scores.tolist()
+    for text, found, numbers in zip(answers.texts, spans, answers.rows(), strict=True):
+        entries: list[dict[str, Any]] = []
+        for (start, end, label), number in zip(found, numbers, strict=True):
+            entry = {"start": start, "end": end, "text": text[start:end], "label": label, "score": scores[number]}
+            if labels is not None:
+                entry["labels"] = _likely(answers.shares[number], targets, labels)
+            entries.append(entry)
+        rows.append({"spans": entries})
+    return rows
+
+
+def _likely(shares: Array, targets: Targets, count: int) -> dict[str, float]:
+    order = np.argsort(-shares, kind="stable")[:count]
+    return {targets.names[k]: float(shares[k]) for k in order}
+
+
+def _means(values: Array, first: Array, end: Array) -> Array:
+    """Means of values (V, …) from each `first` up to each `end`."""
+    padded = np.concatenate([values, np.zeros((1, *values.shape[1:]))])
+    sums = np.add.reduceat(padded, np.stack([first, end], axis=1).ravel(), axis=0)[::2]
+    widths = (end - first).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray(sums / widths)
+
+
+def _log_softmax(scores: Array) -> Array:
+    values = np.asarray(scores, dtype=np.float64)
+    values = values - values.max(axis=1, keepdims=True)
+    return np.asarray(values - np.log(np.exp(values).sum(axis=1, keepdims=True)))
