@@ -19,6 +19,9 @@ def command(
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Override a field. May be repeated.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit code 1 for warnings, too.")] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Set rows that cannot be used aside, into a file beside the problem.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -26,7 +29,9 @@ def command(
     from provetune.study.checking import check_problem
 
     with logs_on_stderr(json):
-        document = check_problem(problem, overrides=overrides or [])
+        wanted = [*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])]
+        aside = problem.with_name(f"{problem.stem}.set_aside.jsonl") if skip_bad else None
+        document = check_problem(problem, overrides=wanted, set_aside=aside)
     if csv is not None:
         from provetune.study.tables import export_findings
 

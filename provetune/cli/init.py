@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from provetune.core.errors import DataError, UsageError
 if TYPE_CHECKING:
     from provetune.core.protocols import Task
     from provetune.data.table import RawTable
+    from provetune.problem.drafting import TaskDraft
 
 _OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope")
 _SHOWN_LABELS = 10
@@ -37,7 +37,15 @@ def command(
     label: Annotated[
         list[str] | None, typer.Option("--label", metavar="COLUMN", help="Label column; repeat for 0/1 columns.")
     ] = None,
-    task: Annotated[str, typer.Option("--task", help="Kind of problem.")] = "classification",
+    task: Annotated[
+        str | None, typer.Option("--task", help="Kind of problem; the one that suits the file best by default.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--column", metavar="PART=COLUMN", help="Column of a part that the task names; repeat for several."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the problem; the file's name by default.")] = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Text encoding, where detection is wrong.")] = None,
     delimiter: Annotated[str | None, typer.Option("--delimiter", help="Cell separator, where it is wrong.")] = None,
@@ -48,7 +56,7 @@ def command(
     if output.exists() and not force:
         raise UsageError(f"'{output}' is there already.", hint="Replace it with --force, or name another --output.")
     with logs_on_stderr(json):
-        draft = _Draft(file, output, task, encoding, delimiter, _given(text, label))
+        draft = _Draft(file, output, task, encoding, delimiter, _given(text, label, column))
         draft.write(name)
     if json:
         print_json(draft.document())
@@ -56,8 +64,13 @@ def command(
         draft.show()
 
 
-def _given(text: list[str] | None, label: list[str] | None) -> dict[str, str | list[str]]:
-    named = {"text": text, "label": label}
+def _given(text: list[str] | None, label: list[str] | None, columns: list[str] | None) -> dict[str, str | list[str]]:
+    named: dict[str, list[str]] = {"text": text or [], "label": label or []}
+    for each in columns or []:
+        part, sign, column = each.partition("=")
+        if not sign or not part or not column:
+            raise UsageError(f"--column must be PART=COLUMN. Got '{each}' instead.", hint="--column question=frage")
+        named.setdefault(part, []).append(column)
     return {role: columns[0] if len(columns) == 1 else columns for role, columns in named.items() if columns}
 
 
@@ -68,19 +81,21 @@ class _Draft:
         self,
         file: str,
         output: Path,
-        task: str,
+        task: str | None,
         encoding: str | None,
         delimiter: str | None,
         given: dict[str, str | list[str]],
     ) -> None:
+        from provetune.cli._task_choice import choose_task
         from provetune.data.language import detect_language
         from provetune.data.reading import read_table
-        from provetune.tasks import TASKS
 
-        self.file, self.output, self.task = file, output, task
+        self.file, self.output = file, output
         self.encoding, self.delimiter = encoding, delimiter
         self.raw: RawTable = read_table(file, encoding=encoding, delimiter=delimiter)
-        self.columns, self.reasons = _find_columns(self.raw, TASKS.get(task), given)
+        self.choice = choose_task(self.raw, given, task)
+        self.task = self.choice.task.name
+        self.columns, self.reasons = _find_columns(self.raw, self.choice.task, given)
         self.labels = self._count_labels()
         self.language = detect_language(self._texts())
         self.siblings = {} if file.startswith("hub:") else find_siblings(Path(file))
@@ -93,8 +108,10 @@ class _Draft:
         columns = self.columns
         text = draft_problem(
             train=self._place(self.file),
-            text=columns["text"],
+            text=columns.get("text"),
             label=columns.get("label"),
+            parts={role: named for role, named in columns.items() if role not in ("text", "label")},
+            kind=self._kind(),
             name=name or self._name(),
             task=self.task,
             language=self.language,
@@ -115,6 +132,8 @@ class _Draft:
         return {
             "problem": str(self.output),
             "task": self.task,
+            "task_reason": self.choice.why,
+            "other_tasks": [{"task": name, "fit": fit, "why": why} for name, fit, why in self.choice.others],
             "language": self.language,
             "columns": self.columns,
             "reasons": self.reasons,
@@ -128,8 +147,10 @@ class _Draft:
 
     def warnings(self) -> list[str]:
         """What a person should look at before going on."""
-        found = []
+        found: list[str] = []
         rows, labels = self.raw.rows, self.labels
+        if not self.choice.task.classes:
+            return found
         if len(labels) == 1:
             found.append(f"Every row has the same label, '{next(iter(labels))}': there is nothing to learn.")
         if labels and len(labels) > rows * _MOST_LABELS_SHARE:
@@ -150,6 +171,11 @@ class _Draft:
         for note in self.raw.notes:
             screen.print(note, markup=False)
         screen.print(f"{self.raw.rows:,} rows, language {self.language}, task {self.task}.")
+        if self.choice.why:
+            screen.print(f"  Why {self.task}: {self.choice.why}", markup=False)
+        if self.choice.others:
+            name, _, why = self.choice.others[0]
+            screen.print(f"  It could also be {name}: {why} Say --task {name} for that.", markup=False)
         for role, column in self.columns.items():
             shown = column if isinstance(column, str) else ", ".join(column)
             screen.print(f"  {role}: column {shown}. {self.reasons[role]}", markup=False)
@@ -160,7 +186,8 @@ class _Draft:
             for row in samples:
                 table.add_row(*(escape(_short(value)) for value in row.values()))
             screen.print(table)
-        screen.print(f"{len(self.labels)} labels: {_list_labels(self.labels)}", markup=False)
+        if self.choice.task.classes:
+            screen.print(f"{len(self.labels)} labels: {_list_labels(self.labels)}", markup=False)
         for warning in self.warnings():
             screen.print(f"Look at this: {warning}", style="yellow", markup=False)
         screen.print(f"Wrote {self.output}. Next: provetune check {self.output}", markup=False)
@@ -170,9 +197,23 @@ class _Draft:
         names = [name for column in self.columns.values() for name in ([column] if isinstance(column, str) else column)]
         return list(self.raw.table.select(names).slice(0, _SHOWN_ROWS).to_pylist())
 
+    def _kind(self) -> TaskDraft:
+        from provetune.problem.drafting import TaskDraft
+
+        task = self.choice.task
+        whole = [metric for metric in task.metrics if not (metric.per_label and metric.label_needed)]
+        shown = [metric for metric in whole if metric.kind != "system"]
+        options = {name: str(one.description or "") for name, one in task.options.model_fields.items()}
+        metrics = tuple((metric.name, metric.higher_is_better) for metric in shown[:2])
+        return TaskDraft(task.baseline, "features" in task.learns_from, metrics, options)
+
     def _texts(self) -> list[str]:
-        column = self.columns["text"]
+        from provetune.problem.syntax import Columns
+
+        column = self.choice.task.input_columns(Columns.model_validate(self.columns))
         first = column if isinstance(column, str) else column[0]
+        if first not in self.raw.names:
+            return []
         return [value for value in self.raw.table.column(first).slice(0, 5000).to_pylist() if value]
 
     def _count_labels(self) -> dict[str, int]:
@@ -181,6 +222,8 @@ class _Draft:
 
         from provetune.data.labels import read_labels
 
+        if not self.choice.task.classes:
+            return {}
         cells = read_labels(self.raw, self.columns.get("label"), None).drop_null().to_pylist()
         counted = Counter(label for cell in cells for label in ([cell] if isinstance(cell, str) else cell))
         return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))

@@ -35,6 +35,9 @@ def command(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit code 1 when a claim is refuted or a level of accept is not met.")
     ] = False,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Set rows that cannot be used aside, into a file of the study.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No live table.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -51,7 +54,7 @@ def command(
         with _progress(quiet) as listener:
             study = run(
                 problem,
-                overrides=overrides or [],
+                overrides=[*(overrides or []), *(["data.skip_bad=true"] if skip_bad else [])],
                 workspace=workspace,
                 fresh=fresh,
                 resume=resume,

@@ -69,7 +69,7 @@ def _column_values(raw: RawTable, name: str) -> tuple[np.ndarray, dict[int, BadR
     absent = pc.fill_null(pc.or_(pc.equal(cells, ""), pc.is_in(cells, pa.array(MISSING_WORDS))), True)
     given = pc.if_else(absent, pa.scalar(None, pa.string()), cells)
     try:
-        values = np.asarray(pc.cast(given, pa.float64()).to_numpy(), dtype=np.float64)
+        values = np.array(pc.cast(given, pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowInvalid:
         values = np.array([_number(cell) for cell in given.to_pylist()], dtype=np.float64)
     wrong = np.asarray(given.is_valid().to_numpy(), dtype=bool) & ~np.isfinite(values)

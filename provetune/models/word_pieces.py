@@ -1,7 +1,8 @@
 """Which piece of a tokenizer speaks for which word: alignment by places in the text, for many texts at once.
 
 A word is spoken for by the first piece that begins in it (Devlin et al. 2019, arXiv:1810.04805). Where a piece goes on
-beyond its word, the words that it covers belong to that one: they have no piece of their own to be told apart by.
+beyond its word, the words whose beginnings it covers belong to that one: they have no piece of their own to be told
+apart by.
 """
 
 from __future__ import annotations
@@ -60,11 +61,14 @@ def spoken_words(pieces: Places, words: Places) -> tuple[Places, Array]:
     keys = words.text * width + words.starts
     word = np.searchsorted(keys, text * width + starts, side="right") - 1
     inside = (word >= 0) & (words.text[word] == text) & (starts < words.ends[word])
-    usable, word, text, ends = usable[inside], word[inside], text[inside], ends[inside]
+    usable, word, text, starts, ends = usable[inside], word[inside], text[inside], starts[inside], ends[inside]
     covered = np.searchsorted(keys, text * width + ends, side="left") - 1
     reach = words.ends.copy()
     np.maximum.at(reach, word, words.ends[covered])
     spoken, first = np.unique(word, return_index=True)
+    before = np.concatenate([[-1], np.maximum.accumulate(text * width + ends)[:-1]])
+    begun = (starts[first] > words.starts[spoken]) & (before[first] > keys[spoken])
+    spoken, first = spoken[~begun], first[~begun]
     found = Places(words.text[spoken], words.starts[spoken], reach[spoken])
     # What has a piece of its own is not covered by another's.
     shared = found.text[1:] == found.text[:-1]

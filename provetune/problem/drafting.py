@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from provetune.problem.document import quote
 
@@ -18,38 +19,51 @@ _HEADER = """\
 # `provetune check` looks at the data, `provetune run` trains and tests; `provetune schema` has every field.
 """
 
-_AFTER_DATA = """\
+_ACCEPT = """\
 # What "solved" means; judged on the sealed test, and again after every step that changes the model.
 # accept:
-#   accuracy: ">= 0.90"
-#   macro_f1: ">= 0.85"
+{levels}
+"""
 
-candidates:
-  words: {method: tfidf}                  # words and characters, no language model: the honest baseline
-  head: {backbone: auto, method: head}    # a frozen language model with a trained last layer: fast
+_FULL = """\
   full: {backbone: auto, method: full}    # every weight trained
   lora: {backbone: auto, method: lora}    # a few small matrices trained
   # small_steps: {backbone: auto, method: full, learning_rate: 2e-5, epochs: 5}
   # lora_wide: {backbone: auto, method: lora, rank: 32}
   # mine: {backbone: path/to/folder, method: full}    # or a name from `provetune models list`
+"""
 
-claims:                            # recorded before the first training step
-  - full > words + 0.02            # better by more than 0.02 in the task's first metric
-  - head >= full - 0.01            # not worse by more than 0.01
-  - lora >= full - 0.01
-  # - lora >= 0.90                 # reaches a level
-  # - full > words [macro_f1]      # in another metric
+_WORDS = "  words: {method: tfidf}                  # words and characters, no language model: the honest baseline\n"
+_HEAD = "  head: {backbone: auto, method: head}    # a frozen language model with a trained last layer: fast\n"
 
+_STUDY = """\
 study:
   seeds: 5                         # runs of each candidate; claims need at least three
   confidence: 0.95
 """
 
 
+@dataclass(frozen=True)
+class TaskDraft:
+    """What a draft says about a task.
+
+    Attributes:
+        baseline: the method that is always added; None for none.
+        head: whether a trained last layer on a frozen model is possible.
+        metrics: name and direction of the first few, the primary one first.
+        options: settings of its own, and what each is.
+    """
+
+    baseline: str | None = "tfidf"
+    head: bool = True
+    metrics: tuple[tuple[str, bool], ...] = (("accuracy", True), ("macro_f1", True))
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
 def draft_problem(
     *,
     train: str,
-    text: str | Sequence[str],
+    text: str | Sequence[str] | None,
     label: str | Sequence[str] | None,
     name: str | None = None,
     task: str = "classification",
@@ -67,6 +81,8 @@ def draft_problem(
     encoding: str | None = None,
     delimiter: str | None = None,
     notes: Sequence[str] = (),
+    parts: Mapping[str, str | Sequence[str]] | None = None,
+    kind: TaskDraft | None = None,
 ) -> str:
     """The text of a problem file that `read_problem` reads back without a fault.
 
@@ -80,25 +96,30 @@ def draft_problem(
         labels: label → rows, for a comment; the largest first.
         columns: every column of the data, for a comment.
         notes: what else was detected (encoding, delimiter, left-out rows), one comment each.
+        parts: columns of roles that only this task has.
+        kind: what to say about the task; classification's when left out.
     """
-    parts = [
+    kind = kind or TaskDraft()
+    named = {"text": text, "label": label, **(parts or {})}
+    sections = [
         _HEADER,
         f"name: {quote(fit_name(name or train))}\ntask: {quote(task)}\nlanguage: {quote(language)}\n",
+        *_options(kind.options),
         "\n".join(
             [
                 "data:",
                 *_files(train, validation, test, rows, notes),
                 *_reading(encoding, delimiter, label_separator),
-                *_columns(text, label, {"group": group, "time": time, "id": id_column}, columns),
+                *_columns(named, {"group": group, "time": time, "id": id_column}, columns),
                 *_labels(labels, out_of_scope),
                 *_split(validation, test, group, time),
                 "  # mask: [email, phone, id_number, bank_card]    # replaced by a placeholder in every text",
                 "",
             ]
         ),
-        _AFTER_DATA,
+        _after_data(kind),
     ]
-    return "\n".join(parts)
+    return "\n".join(sections)
 
 
 def fit_name(text: str) -> str:
@@ -126,16 +147,47 @@ def _reading(encoding: str | None, delimiter: str | None, label_separator: str |
     return [f"  {key}: {quote(value)}" for key, value in given.items() if value]
 
 
+def _options(options: Mapping[str, str]) -> list[str]:
+    """The task's own settings, each behind a comment sign with what it is."""
+    if not options:
+        return []
+    width = max(map(len, options)) + 8
+    lines = [f"#   {f'{name}: …':<{width}}# {comment(what)}" for name, what in options.items()]
+    return ["\n".join(["# options:    # the task's own settings; these are some", *lines, ""])]
+
+
+def _after_data(kind: TaskDraft) -> str:
+    """Acceptance, candidates, claims and the study's settings, as they suit a task."""
+    shown = [f'#   {name}: ">= 0.{90 - 5 * number}"' for number, (name, higher) in enumerate(kind.metrics) if higher]
+    shown += [f'#   {name}: "<= 0.10"' for name, higher in kind.metrics if not higher]
+    words = kind.baseline == "tfidf"
+    baseline = "words" if words else "baseline"
+    first = _WORDS if words else f"  baseline: {{method: {kind.baseline}}}\n" if kind.baseline else ""
+    candidates = f"candidates:\n{first}{_HEAD if kind.head else ''}{_FULL}"
+    more, less = (">", ">=") if kind.metrics[0][1] else ("<", "<=")
+    sign, back = ("+", "-") if kind.metrics[0][1] else ("-", "+")
+    claims = ["claims:                            # recorded before the first training step"]
+    if kind.baseline:
+        claims.append(
+            f"  - full {more} {baseline} {sign} 0.02            # better by more than 0.02 in the first metric"
+        )
+    if kind.head:
+        claims.append(f"  - head {less} full {back} 0.01           # not worse by more than 0.01")
+    claims.append(f"  - lora {less} full {back} 0.01")
+    claims.append(f"  # - lora {less} 0.90                 # reaches a level")
+    if len(kind.metrics) > 1 and kind.baseline:
+        second, higher = kind.metrics[1]
+        claims.append(f"  # - full {'>' if higher else '<'} {baseline} [{second}]      # in another metric")
+    return "\n".join([_ACCEPT.format(levels="\n".join(shown)), candidates, "\n".join(claims), "", _STUDY])
+
+
 def _columns(
-    text: str | Sequence[str],
-    label: str | Sequence[str] | None,
+    named: Mapping[str, str | Sequence[str] | None],
     others: Mapping[str, str | None],
     known: Sequence[str],
 ) -> list[str]:
     lines = [f"  columns:    # in the file: {_listed(known)}" if known else "  columns:"]
-    lines.append(f"    text: {_one_or_many(text)}")
-    if label:
-        lines.append(f"    label: {_one_or_many(label)}")
+    lines.extend(f"    {role}: {_one_or_many(columns)}" for role, columns in named.items() if columns)
     lines.extend(f"    {role}: {quote(column)}" for role, column in others.items() if column)
     return lines
 

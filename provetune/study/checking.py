@@ -21,6 +21,7 @@ from provetune.study.lengths import count_tokens, measure_lengths
 from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
 from provetune.study.quick_tokenizer import quick_tokenizer
 from provetune.study.resolve import check_scopes, language_of
+from provetune.study.set_aside import write_set_aside
 
 if TYPE_CHECKING:
     from provetune.data.splits import Splits
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 
 def check_problem(
-    path: str | Path, *, overrides: Sequence[str] = (), progress: Listener | None = None
+    path: str | Path,
+    *,
+    overrides: Sequence[str] = (),
+    progress: Listener | None = None,
+    set_aside: Path | None = None,
 ) -> dict[str, Any]:
     """Look for faults in a problem's data.
 
@@ -37,6 +42,7 @@ def check_problem(
         path: the problem file.
         overrides: ``a.b=value`` texts.
         progress: told about a backbone's download.
+        set_aside: file that rows which cannot be used are written to.
 
     Returns:
         JSON-ready: ``blocking`` (how many findings stop a study), ``findings`` (``kind``, ``severity``, ``count``,
@@ -55,6 +61,10 @@ def check_problem(
     problem = file.problem
     task = TASKS.get(problem.task)
     splits = make_splits(problem.data, file.path.parent, task)
+    notes = list(splits.notes)
+    if set_aside is not None and splits.set_aside.num_rows:
+        written = write_set_aside(set_aside, splits.set_aside)
+        notes.append(f"{written:,} rows that cannot be used are in {set_aside}.")
     findings = [*find_faults(splits, out_of_scope=problem.data.out_of_scope), *task.check(splits.tables)]
     if not any(finding.kind == "one_label_only" for finding in findings):
         targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
@@ -64,7 +74,7 @@ def check_problem(
         "blocking": sum(finding.severity == "blocking" for finding in findings),
         "findings": [finding.to_json() for finding in sort_findings(findings)],
         "splits": {name: table.num_rows for name, table in splits.tables.items()},
-        "notes": list(splits.notes),
+        "notes": notes,
     }
 
 

@@ -150,6 +150,9 @@ def bundle_record(task: Task, spec: TrialSpec) -> dict[str, Any]:
     return {
         **spec.record,
         "inputs": task.input_columns(columns),
+        "summary": task.summary,
+        "auto_class": task.auto_class,
+        "pipeline": task.pipeline,
         "candidate": {"name": spec.candidate, **spec.settings},
         "seed": spec.seed,
         "k": spec.k,

@@ -23,6 +23,7 @@ from provetune.study.parallelism import Plan, plan_workers
 from provetune.study.plan import plan_notes
 from provetune.study.resolved import RESOLVED, ResolvedStudy, save_resolved
 from provetune.study.sealed_test import PIECES
+from provetune.study.set_aside import SET_ASIDE, write_set_aside
 from provetune.study.splits_store import save_splits
 from provetune.study.trial import CHECKPOINT, TEST, read_result
 from provetune.study.trial_book import TrialBook
@@ -81,6 +82,8 @@ class Session:
         """Rows and resolved problem on the disk, everything frozen in the ledger, before the first step."""
         known = None if fresh else self.ledger.find_study(self.resolved.study_id, self.workspace.identity)
         save_splits(self.folder, self.resolved.splits)
+        if self.resolved.splits.set_aside.num_rows:
+            write_set_aside(self.folder / SET_ASIDE, self.resolved.splits.set_aside)
         self.resolved.leave_rows_on_disk(self.folder)
         release_memory()  # the workers need it; this process only waits for them
         if not (self.folder / RESOLVED).exists():

@@ -28,8 +28,9 @@ def model_card(record: Mapping[str, Any]) -> str:
 def _front_matter(record: Mapping[str, Any]) -> str:
     problem = record.get("problem") or {}
     lines = ["---", "library_name: transformers" if _loads_anywhere(record) else "library_name: provetune"]
-    if record.get("task") == "classification":
-        lines.append("pipeline_tag: text-classification")
+    pipeline = _pipeline(record)
+    if pipeline:
+        lines.append(f"pipeline_tag: {pipeline}")
     language = problem.get("language")
     if language and language not in ("auto", "und"):
         lines.append(f"language: {json.dumps(language, ensure_ascii=False)}")
@@ -41,16 +42,21 @@ def _summary(record: Mapping[str, Any]) -> str:
     candidate = record.get("candidate") or {}
     names = record["targets"]["names"]
     several = " one or more of" if record["targets"].get("kind") == "multi_label" else " one of"
+    does = f"Takes a text and gives it{several} {len(names)} labels."
+    if record.get("task") != "classification" and record.get("summary"):
+        does = str(record["summary"])
     method = f" Method: `{candidate['method']}`." if candidate.get("method") else ""
     backbone = record.get("backbone") or {}
     start = f" Backbone: `{backbone['name']}`." if backbone.get("name") else ""
     licence = f"\n\nLicence of the backbone: {backbone['licence']}" if backbone.get("licence") else ""
-    return f"Takes a text and gives it{several} {len(names)} labels.{method}{start}{licence}"
+    return f"{does}{method}{start}{licence}"
 
 
 def _answers(record: Mapping[str, Any]) -> str:
     names: Sequence[str] = record["targets"]["names"]
     counts = record["targets"].get("counts") or []
+    if not names:
+        return ""
     lines = ["## Labels", "", "| label | training rows |", "|---|---|"]
     for number, name in enumerate(names[:_LABELS_SHOWN]):
         rows = f"{counts[number]:,}" if number < len(counts) else ""
@@ -122,7 +128,9 @@ def _making(record: Mapping[str, Any]) -> str:
 def _use(record: Mapping[str, Any]) -> str:
     lines = ["## Use", "", "```python", "import provetune as pt", "", 'model = pt.load("this folder")']
     lines += ['model.predict(["some text"])', "```"]
-    if _loads_anywhere(record):
+    if _loads_anywhere(record) and _pipeline(record) is None:
+        lines += _use_of_class(record)
+    elif _loads_anywhere(record):
         lines += [
             "",
             "Without Provetune (texts longer than the model takes must be cut, hence `truncation`):",
@@ -130,10 +138,25 @@ def _use(record: Mapping[str, Any]) -> str:
             "```python",
             "from transformers import pipeline",
             "",
-            'pipeline("text-classification", model="this folder", truncation=True)("some text")',
+            f'pipeline("{_pipeline(record)}", model="this folder", truncation=True)("some text")',
             "```",
         ]
     return "\n".join(lines)
+
+
+def _use_of_class(record: Mapping[str, Any]) -> list[str]:
+    """Without Provetune, where transformers has no pipeline for the task."""
+    auto_class = record.get("auto_class")
+    if auto_class is None:
+        return []
+    lines = ["", "Without Provetune:", "", "```python", f"from transformers import AutoTokenizer, {auto_class}", ""]
+    lines.append('tokenizer = AutoTokenizer.from_pretrained("this folder")')
+    lines.append(f'model = {auto_class}.from_pretrained("this folder")')
+    if auto_class == "AutoModelForSeq2SeqLM":
+        prefix = ((record["targets"].get("options") or {}).get("prefix")) or ""
+        lines.append(f'inputs = tokenizer({json.dumps(prefix + "some text", ensure_ascii=False)}, return_tensors="pt")')
+        lines.append("tokenizer.decode(model.generate(**inputs)[0], skip_special_tokens=True)")
+    return [*lines, "```"]
 
 
 def _limits(record: Mapping[str, Any]) -> str:
@@ -147,7 +170,7 @@ def _limits(record: Mapping[str, Any]) -> str:
     lines = ["## Limits", "", "- It was tested on rows like those it was trained on; on others, test it again."]
     if length:
         lines.append(f"- {cut.get(str(encode.get('long_texts', 'head')), cut['head'])}")
-    if record["targets"].get("out_of_scope") is None:
+    if record["targets"].get("out_of_scope") is None and record["targets"]["names"]:
         lines.append("- It always answers with one of its labels, also for a text that fits none.")
     return "\n".join(lines)
 
@@ -156,6 +179,12 @@ def _name(record: Mapping[str, Any]) -> str:
     problem = record.get("problem") or {}
     candidate = record.get("candidate") or {}
     return _cell(": ".join(str(part) for part in (problem.get("name"), candidate.get("name")) if part) or "A bundle")
+
+
+def _pipeline(record: Mapping[str, Any]) -> str | None:
+    """transformers' pipeline for the task; bundles of before it was written down are classifiers."""
+    found: str | None = record.get("pipeline", "text-classification" if record.get("task") == "classification" else None)
+    return found
 
 
 def _loads_anywhere(record: Mapping[str, Any]) -> bool:

@@ -33,7 +33,7 @@ _ATTENTION = frozenset(
         *("query_proj", "key_proj", "value_proj", "in_proj"),  # DeBERTa
         *("q", "k", "v"),  # MPNet, T5
         *("q_proj", "k_proj", "v_proj"),  # LLaMA and its kin
-        *("Wqkv", "c_attn", "qkv", "query_key_value"),  # ModernBERT, GPT-2 and others: all three in one
+        *("Wqkv", "c_attn", "qkv", "query_key_value", "qkv_proj"),  # ModernBERT, GPT-2, Phi-3: all three in one
     ]
 )
 _NOT_ADAPTED = ("pooler", "embed", "shared")
@@ -89,11 +89,13 @@ class Lora:
         from provetune.models.loading import head_modules
 
         alpha = 2 * settings.rank if settings.alpha == "auto" else settings.alpha
+        targets = find_targets(model, settings.targets)
         config = LoraConfig(
             r=settings.rank,
             lora_alpha=alpha,
             lora_dropout=settings.dropout,
-            target_modules=find_targets(model, settings.targets),
+            target_modules=targets,
+            fan_in_fan_out=_are_transposed(model, targets),
             modules_to_save=head_modules(model) or None,
             bias="none",
         )
@@ -155,6 +157,13 @@ def _peft_asking_by_old_names() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
         yield
+
+
+def _are_transposed(model: torch.nn.Module, names: list[str]) -> bool:
+    """Whether the weights of these layers lie inputs first, as GPT-2 has them."""
+    from transformers.pytorch_utils import Conv1D
+
+    return any(isinstance(model.get_submodule(name), Conv1D) for name in names)
 
 
 def _linear_layers(model: torch.nn.Module) -> list[str]:

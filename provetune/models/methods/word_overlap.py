@@ -1,15 +1,15 @@
 """Answers by the words that a passage shares with the question: the baseline of span_qa, no pretrained model.
 
-What is learned is counted: how rare words are, how long answers are, how often an answer has a number or a name given
-the question's words. How much nearness and looks count is whatever answers the validation rows best.
+What speaks for a stretch of the passage is counted in the training rows (`provetune.models.overlap_spans`); how much
+each part counts is a conditional logistic regression of the right stretch against others, fitted on rows that were not
+counted.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import product
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -17,10 +17,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from provetune.core.errors import CorruptError
+from provetune.core.errors import CorruptError, DataError
 from provetune.core.files import read_json, write_json
 from provetune.core.protocols import LearnsFrom
-from provetune.models.overlap_spans import Units, Weights, rarities, score_spans, split_units
+from provetune.models.overlap_counts import (
+    AnsweredQuestion,
+    Looks,
+    answered_questions,
+    count_answers,
+    count_looks,
+    units_of,
+)
+from provetune.models.overlap_spans import FEATURES, Counts, Units, describe_spans, split_units
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,9 +37,10 @@ if TYPE_CHECKING:
 
 _FILE = "word_overlap.json"
 _KEPT = 50
-_ROWS_TO_CHOOSE_BY = 300
-_TRIED = {"sentence": (1.0, 2.0), "near": (0.5, 1.0, 2.0), "reach": (4.0, 10.0), "shape": (0.0, 1.0)}
-_SMOOTHING = 8.0
+_OTHERS = 200
+_MOST_ROWS = 3_000
+_PENALTY = 1.0
+_SAMPLE = 300
 
 
 class WordOverlapSettings(BaseModel):
@@ -43,75 +52,50 @@ class WordOverlapSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Looks:
-    """How often answers have something (a number, a name), by the words of their questions.
-
-    Attributes:
-        share: of all answers.
-        words: word → log of how much more often answers to questions with it have that, and how much less the rest.
-    """
-
-    share: float
-    words: Mapping[str, tuple[float, float]]
-
-    def of(self, question: Units) -> float:
-        """How likely the answer to a question has it, 0.02 to 0.98 (naive Bayes)."""
-        odds = np.log(self.share / (1 - self.share))
-        for word in set(question.words):
-            with_it, without = self.words.get(word, (0.0, 0.0))
-            odds += with_it - without
-        return float(np.clip(1 / (1 + np.exp(-odds)), 0.02, 0.98))
-
-
-@dataclass(frozen=True)
 class WordOverlapModel:
-    """Counts of the training rows, and the weights that were chosen.
+    """Counts of the training rows, and what each part counts.
 
     Attributes:
-        rarity, unseen: see `provetune.models.overlap_spans.rarities`.
-        lengths: log-probability of an answer's length in units, (L,).
         numbers, names: how answers look.
+        weights: of `FEATURES`, (K,).
         nothing: what "no answer" scores.
+        facts: rows that were counted and weighed.
     """
 
-    rarity: Mapping[str, float]
-    unseen: float
-    lengths: Array
+    counts: Counts
     numbers: Looks
     names: Looks
-    weights: Weights = field(default_factory=Weights)
+    weights: Array
     nothing: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         """The best stretches of each row as (first letter, end, score), and "no answer" as (-1, -1, score)."""
-        texts, contexts = (examples.column(name).to_pylist() for name in ("text", "text_pair"))
         seen: dict[str, Units] = {}
-        return [
-            self._candidates(split_units(text), _units(context, seen))
-            for text, context in zip(texts, contexts, strict=True)
-        ], None
+        pairs = zip(examples.column("text").to_pylist(), examples.column("text_pair").to_pylist(), strict=True)
+        return [self._candidates(split_units(text), units_of(context, seen)) for text, context in pairs], None
+
+    def described(self, question: Units, passage: Units) -> tuple[Array, Array, Array]:
+        """First and last unit of every stretch, and its features."""
+        return describe_spans(question, passage, self.counts, (self.numbers.of(question), self.names.of(question)))
 
     def _candidates(self, question: Units, passage: Units) -> Array:
-        nothing = [[-1.0, -1.0, self.nothing]]
+        nothing = np.array([[-1.0, -1.0, self.nothing]])
         if not passage.words:
-            return np.array(nothing)
-        looks = self.numbers.of(question), self.names.of(question)
-        scores = score_spans(question, passage, self.rarity, self.unseen, self.lengths, looks, self.weights).ravel()
-        order = np.argsort(-scores, kind="stable")[:_KEPT]
-        first, length = np.divmod(order[np.isfinite(scores[order])], len(self.lengths))
-        found = [passage.starts[first], passage.ends[first + length], scores[first * len(self.lengths) + length]]
-        return np.concatenate([np.stack(found, axis=1), nothing])
+            return nothing
+        first, last, features = self.described(question, passage)
+        scores = features @ self.weights
+        best = np.argsort(-scores, kind="stable")[:_KEPT]
+        found = np.stack([passage.starts[first[best]], passage.ends[last[best]], scores[best]], axis=1)
+        return np.concatenate([found, nothing])
 
     def save(self, folder: Path) -> None:
         """Write ``word_overlap.json``."""
         document = {
-            "rarity": dict(self.rarity),
-            "unseen": self.unseen,
-            "lengths": self.lengths.tolist(),
+            "counts": {**asdict(self.counts), "lengths": self.counts.lengths.tolist()},
             "numbers": asdict(self.numbers),
             "names": asdict(self.names),
-            "weights": asdict(self.weights),
+            "weights": dict(zip(FEATURES, self.weights.tolist(), strict=True)),
             "nothing": self.nothing,
             "facts": dict(self.facts),
         }
@@ -140,14 +124,22 @@ class WordOverlap:
         seed: int = 0,
         validation: pa.Table,
     ) -> WordOverlapModel:
-        """Count the training rows and choose the weights by the task's first metric on the validation rows.
+        """Count two of three training rows, weigh the parts on the third, then count all.
 
-        `seed` changes nothing: nothing is drawn.
+        `seed` changes nothing: nothing is drawn by it.
+
+        Raises:
+            DataError: no row has an answer that stands in its passage.
         """
-        counted = _count(examples, settings.longest)
-        rows = validation.slice(0, _ROWS_TO_CHOOSE_BY)
-        model = counted if rows.num_rows == 0 else _choose(counted, task, targets, rows)
-        return _with_nothing(model, examples)
+        rows = answered_questions(examples)
+        if not rows:
+            raise DataError("No training row has an answer that stands at its offset.", hint="See `provetune check`.")
+        held = rows[::3][:_MOST_ROWS] if len(rows) > 2 else rows
+        counted = [row for number, row in enumerate(rows) if number % 3] if len(rows) > 2 else rows
+        weights = _weigh(_counted(counted, settings.longest), held)
+        facts = {"rows": len(rows), "weighed": len(held)}
+        model = replace(_counted(rows, settings.longest), weights=weights, facts=facts)
+        return replace(model, nothing=_middling(model, examples.slice(0, _SAMPLE)))
 
     def load(self, folder: Path, task: Task, targets: Targets) -> WordOverlapModel:
         """The model that `WordOverlapModel.save` wrote.
@@ -157,102 +149,63 @@ class WordOverlap:
         """
         try:
             found = read_json(Path(folder) / _FILE)
-            looks = {
-                name: Looks(
-                    found[name]["share"], {word: (pair[0], pair[1]) for word, pair in found[name]["words"].items()}
-                )
-                for name in ("numbers", "names")
-            }
+            lengths = np.asarray(found["counts"]["lengths"], dtype=np.float64)
             return WordOverlapModel(
-                rarity=found["rarity"],
-                unseen=found["unseen"],
-                lengths=np.asarray(found["lengths"], dtype=np.float64),
-                weights=Weights(**found["weights"]),
-                nothing=found["nothing"],
+                counts=Counts(**{**found["counts"], "lengths": lengths}),
+                numbers=Looks(**found["numbers"]),
+                names=Looks(**found["names"]),
+                weights=np.array([found["weights"][name] for name in FEATURES], dtype=np.float64),
+                nothing=float(found["nothing"]),
                 facts=found.get("facts", {}),
-                **looks,
             )
-        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, IndexError) as error:
+        except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise CorruptError(f"The counts of word_overlap cannot be read ({error!r}).", where=str(folder)) from error
 
 
-def _count(examples: pa.Table, longest: int) -> WordOverlapModel:
-    seen: dict[str, Units] = {}
-    columns = (examples.column(name).to_pylist() for name in ("text", "text_pair", "label"))
-    questions, sizes, numbers, names = [], [], [], []
-    for text, context, label in zip(*columns, strict=True):
-        passage = _units(context, seen)
-        answer = next((one for one in label or () if one["text"] and one["start"] >= 0), None)
-        if answer is None:
-            continue
-        inside = (passage.starts < answer["start"] + len(answer["text"])) & (passage.ends > answer["start"])
-        if inside.any():
-            questions.append(split_units(text))
-            sizes.append(int(inside.sum()))
-            numbers.append(bool(passage.numbers[inside].any()))
-            names.append(bool(passage.names[inside].any()))
-    rarity, unseen = rarities(list(seen.values()))
+def _counted(rows: Sequence[AnsweredQuestion], longest: int) -> WordOverlapModel:
     return WordOverlapModel(
-        rarity, unseen, _length_prior(sizes, longest), _looks(questions, numbers), _looks(questions, names)
+        count_answers(rows, longest), count_looks(rows, "numbers"), count_looks(rows, "names"), np.zeros(len(FEATURES))
     )
 
 
-def _units(text: str, seen: dict[str, Units]) -> Units:
-    if text not in seen:
-        seen[text] = split_units(text)
-    return seen[text]
+def _weigh(model: WordOverlapModel, rows: Sequence[AnsweredQuestion]) -> Array:
+    """What each feature counts: the right stretch of each row against 200 others, drawn from a fixed seed."""
+    from scipy.optimize import minimize
+
+    draw = np.random.default_rng(0)
+    tables = []
+    for row in rows:
+        first, last, features = model.described(row.question, row.passage)
+        right = np.flatnonzero((first == row.first) & (last == row.last))
+        if len(right) == 0 or len(first) < 2:
+            continue
+        others = draw.choice(len(first), _OTHERS)
+        tables.append(features[np.concatenate([right, others[others != right[0]]])])
+    if not tables:
+        return np.ones(len(FEATURES))
+    spread = np.maximum(np.concatenate(tables).std(axis=0), 1e-6)
+    scaled = [table / spread for table in tables]
+    found = minimize(_surprise, np.zeros(len(FEATURES)), args=(scaled,), jac=True, method="L-BFGS-B")
+    return np.asarray(found.x / spread)
 
 
-def _length_prior(sizes: Sequence[int], longest: int) -> Array:
-    """Log-probability of each length, each smoothed by a share of its neighbours'."""
-    counts = (
-        np.bincount(np.minimum(sizes, longest), minlength=longest + 1)[1:].astype(np.float64)
-        if sizes
-        else np.ones(longest)
-    )
-    smooth = np.convolve(counts, [0.25, 0.5, 0.25], mode="same") + 0.5
-    return np.asarray(np.log(smooth / smooth.sum()))
+def _surprise(weights: Array, tables: Sequence[Array]) -> tuple[float, Array]:
+    """Negative log-likelihood of each table's first line among its lines, with its gradient; penalised."""
+    value, slope = 0.5 * _PENALTY * float(weights @ weights), _PENALTY * weights
+    for table in tables:
+        scores = table @ weights
+        shares = np.exp(scores - scores.max())
+        shares /= shares.sum()
+        value -= float(np.log(max(shares[0], 1e-300)))
+        slope = slope + shares @ table - table[0]
+    return value, slope
 
 
-def _looks(questions: Sequence[Units], have: Sequence[bool]) -> Looks:
-    share = (sum(have) + 1) / (len(have) + 2)
-    counts: dict[str, list[int]] = {}
-    for question, has in zip(questions, have, strict=True):
-        for word in set(question.words):
-            counts.setdefault(word, [0, 0])[0 if has else 1] += 1
-    words = {}
-    for word, (yes, no) in counts.items():
-        if yes + no >= 3:
-            # Of the rows that have it and of those that have not, the share with this word, drawn towards equality.
-            rate = (yes + no + _SMOOTHING) / (len(have) + _SMOOTHING)
-            with_it = (yes + _SMOOTHING * rate) / (share * len(have) + _SMOOTHING)
-            without = (no + _SMOOTHING * rate) / ((1 - share) * len(have) + _SMOOTHING)
-            words[word] = (float(np.log(with_it / rate)), float(np.log(without / rate)))
-    return Looks(share, words)
-
-
-def _choose(model: WordOverlapModel, task: Task, targets: Targets, rows: pa.Table) -> WordOverlapModel:
-    """The weights that answer the rows best, "no answer" left out of account."""
-    from dataclasses import replace
-
-    metric = task.metrics[0].name
-    tried: dict[Weights, float] = {}
-    for values in product(*_TRIED.values()):
-        weights = Weights(**dict(zip(_TRIED, values, strict=True)))
-        outputs, features = replace(model, weights=weights, nothing=-1e9).outputs(rows)
-        answers = task.answers(outputs, features, rows, targets)
-        tried[weights] = task.score(task.outcomes(rows, answers, targets), targets).get(metric, 0.0)
-    best = max(tried, key=lambda one: tried[one])
-    return replace(model, weights=best, facts={"tried": len(tried), "rows": rows.num_rows, metric: tried[best]})
-
-
-def _with_nothing(model: WordOverlapModel, examples: pa.Table) -> WordOverlapModel:
-    """What "no answer" scores: as much as the best stretch does in the middling row."""
-    from dataclasses import replace
-
-    outputs, _ = model.outputs(examples.slice(0, _ROWS_TO_CHOOSE_BY))
-    best = [each[0, 2] for each in outputs if len(each) > 1]
-    return replace(model, nothing=float(np.median(best)) if best else 0.0)
+def _middling(model: WordOverlapModel, examples: pa.Table) -> float:
+    """What the best stretch scores in the middling row: "no answer" is worth as much until a threshold is tuned."""
+    outputs, _ = model.outputs(examples)
+    best = [float(each[0, 2]) for each in outputs if len(each) > 1]
+    return float(np.median(best)) if best else 0.0
 
 
 METHOD = WordOverlap()

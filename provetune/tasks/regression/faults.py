@@ -37,8 +37,8 @@ def _find_few(values: Array, name: str) -> Iterator[Finding]:
     if 0 < len(distinct) <= FEW_VALUES < len(known) and (distinct == np.round(distinct)).all():
         shown = ", ".join(f"{value:g}" for value in distinct)
         message = (
-            f"{_column(name)} only the whole numbers {shown}: if they are steps of a scale, `task: ordinal` says one of "
-            "them and how likely it is."
+            f"{_column(name)} only the whole numbers {shown}: if they are steps of a scale, `task: ordinal` says one "
+            "of them and how likely it is."
         )
         yield Finding("few_values", "note", len(known), message)
 
