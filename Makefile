@@ -84,6 +84,7 @@ bench: $(VENV)/.installed-dev
 
 bench-verdict: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_calibration.py --save verdict_calibration.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_departures.py --save verdict_departures.json
 
 bench-reliability: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/reliability_ledger.py --save reliability_ledger.json

@@ -2,6 +2,7 @@
 
     python benchmarks/verdict_departures.py --save verdict_departures.json     # some minutes; goes on where it stopped
     python benchmarks/verdict_departures.py --quick                            # a tenth of the studies
+    python benchmarks/verdict_departures.py --page                             # only the page, from what is kept
 
 Five parts. `freedom`: the simulated studies of the grid with few rows, judged with and without the rows' own degrees
 of freedom and the least variance; `power`: what they cost where rows are many. `unseen`: two candidates without chance
@@ -24,7 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import numpy as np
-from harness import Cells, add_usual_arguments, say
+from harness import RESULTS, Cells, add_usual_arguments, read_kept, say
 from scipy.stats import binom
 from verdict_calibration import rule_hash
 from verdict_grid import baseline
@@ -67,7 +68,11 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_usual_arguments(parser)
+    parser.add_argument("--page", action="store_true", help="write the page's tables from what is kept")
     arguments = parser.parse_args()
+    if arguments.page:
+        fill(ROOT / "docs", {"departures": page(read_kept(RESULTS / STORE)["cells"])})
+        return 0
     document = measure(arguments.save, quick=arguments.quick, fresh=arguments.fresh)
     if arguments.save == STORE and not arguments.quick:
         fill(ROOT / "docs", {"departures": page(document["cells"])})

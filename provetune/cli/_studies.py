@@ -19,12 +19,13 @@ def find_study(problem: Path, study: str | None = None, workspace: Path | None =
     """
     from provetune.core.errors import UsageError
     from provetune.problem.reading import read_problem
+    from provetune.study.problem_checks import baseline_of
     from provetune.study.resolved import RESOLVED, read_resolved
     from provetune.study.workspace import open_workspace
 
     if (problem / RESOLVED).exists():
         return problem, _ledger_in(_workspace_around(problem))
-    name = None if problem.is_dir() else read_problem(problem).problem.name
+    name = None if problem.is_dir() else read_problem(problem, baseline_of=baseline_of).problem.name
     place = open_workspace(problem, workspace, create=False)
     if study is not None:
         return place.find_study(study), _ledger_in(place)
@@ -49,6 +50,7 @@ def find_ledger(
         UsageError: nothing was run here.
     """
     from provetune.problem.reading import read_problem
+    from provetune.study.problem_checks import baseline_of
     from provetune.study.resolved import RESOLVED, read_resolved
     from provetune.study.workspace import open_workspace
 
@@ -60,7 +62,7 @@ def find_ledger(
     if (path / RESOLVED).exists():
         name, place = str(read_resolved(path)["name"]), _workspace_around(path)
     elif not path.is_dir():
-        name = read_problem(path).problem.name
+        name = read_problem(path, baseline_of=baseline_of).problem.name
     if ledger is not None:
         return ledger, name
     return (place or open_workspace(path, workspace, create=False)).ledger_url, name

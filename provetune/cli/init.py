@@ -205,7 +205,7 @@ class _Draft:
         shown = [metric for metric in whole if metric.kind != "system"]
         options = {name: str(one.description or "") for name, one in task.options.model_fields.items()}
         metrics = tuple((metric.name, metric.higher_is_better) for metric in shown[:2])
-        return TaskDraft(task.baseline, "features" in task.learns_from, metrics, options)
+        return TaskDraft(task.baseline, "features" in task.learns_from, task.classes, metrics, options)
 
     def _texts(self) -> list[str]:
         from provetune.problem.syntax import Columns

@@ -15,13 +15,11 @@ import numpy as np
 
 from provetune.core.errors import DataError, UsageError
 from provetune.core.protocols import Searches
-from provetune.inference.predictor import Predictor
+from provetune.inference.predictor import DOCUMENT_KEYS, Predictor
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Answers
     from provetune.inference.inputs import Prepared
-
-KEYS = ("document", "score")
 
 
 class CorpusPredictor(Predictor):
@@ -38,11 +36,11 @@ class CorpusPredictor(Predictor):
 
     @property
     def answer_keys(self) -> tuple[str, ...]:
-        return KEYS
+        return DOCUMENT_KEYS
 
     def answer(self, prepared: Prepared, *, top_k: int | None = None, proba: bool = False) -> list[dict[str, Any]]:
         """``{"document", "score", "documents"}`` of each item: the one in front, and the first k (ten)."""
-        found: list[dict[str, Any]] = [{**dict.fromkeys(KEYS), "documents": []} for _ in range(prepared.count)]
+        found: list[dict[str, Any]] = [{**dict.fromkeys(DOCUMENT_KEYS), "documents": []} for _ in range(prepared.count)]
         if len(prepared.examples):
             for place, row in zip(prepared.places, self._search(prepared, top_k), strict=True):
                 found[place] = row

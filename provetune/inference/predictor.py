@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import ReadsInputs
+from provetune.core.protocols import ReadsInputs, Searches
 from provetune.inference.inputs import Missing, Prepared, TextColumns, prepare
 from provetune.inference.predictions import Predictions
 from provetune.inference.threads import settle_threads
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Precision = Literal["fp32", "bf16", "auto"]
 PRECISIONS = get_args(Precision)
+DOCUMENT_KEYS = ("document", "score")
 
 
 class Predictor:
@@ -60,6 +61,8 @@ class Predictor:
     @property
     def answer_keys(self) -> tuple[str, ...]:
         """Keys of every answer; the first is what a table shows."""
+        if isinstance(self.task, Searches) and self.record.get("bundle_kind") == "examples":
+            return DOCUMENT_KEYS  # a method without vectors tells the documents that it knows
         return self.task.answer_keys
 
     def predict(

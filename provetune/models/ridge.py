@@ -127,7 +127,7 @@ class SquaredLoss:
         return Expansion(self._total(errors, point), gradient, self._curved, self._precondition)
 
     def _total(self, errors: float, point: Array) -> float:
-        return 0.5 * (errors / self.count + self.penalty * float(np.vdot(point[:-1], point[:-1])))
+        return float(0.5 * (errors / self.count + self.penalty * float(np.vdot(point[:-1], point[:-1]))))
 
     def _errors(self, point: Array) -> Iterator[tuple[Any, Array]]:
         for rows, matrix in row_blocks(self.features):

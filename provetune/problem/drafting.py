@@ -50,12 +50,14 @@ class TaskDraft:
     Attributes:
         baseline: the method that is always added; None for none.
         head: whether a trained last layer on a frozen model is possible.
+        classes: whether labels are classes.
         metrics: name and direction of the first few, the primary one first.
         options: settings of its own, and what each is.
     """
 
     baseline: str | None = "tfidf"
     head: bool = True
+    classes: bool = True
     metrics: tuple[tuple[str, bool], ...] = (("accuracy", True), ("macro_f1", True))
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -111,8 +113,8 @@ def draft_problem(
                 *_files(train, validation, test, rows, notes),
                 *_reading(encoding, delimiter, label_separator),
                 *_columns(named, {"group": group, "time": time, "id": id_column}, columns),
-                *_labels(labels, out_of_scope),
-                *_split(validation, test, group, time),
+                *(_labels(labels, out_of_scope) if kind.classes else []),
+                *_split(validation, test, group, time, kind.classes),
                 "  # mask: [email, phone, id_number, bank_card]    # replaced by a placeholder in every text",
                 "",
             ]
@@ -207,7 +209,9 @@ def _labels(labels: Mapping[str, int] | None, out_of_scope: str | None) -> list[
     return lines
 
 
-def _split(validation: str | None, test: str | None, group: str | None, time: str | None) -> list[str]:
+def _split(
+    validation: str | None, test: str | None, group: str | None, time: str | None, classes: bool
+) -> list[str]:
     if validation and test:
         return []
     lines = ["  split:"]
@@ -215,7 +219,8 @@ def _split(validation: str | None, test: str | None, group: str | None, time: st
         lines.append("    test: 0.2")
     if not validation:
         lines.append("    validation: 0.1")
-    lines.append("    stratify: true                 # each label's share is equal in all splits")
+    if classes:
+        lines.append("    stratify: true                 # each label's share is equal in all splits")
     lines.append(
         f"    group: {quote(group)}" if group else "    # group: customer_id           # equal values stay in one split"
     )

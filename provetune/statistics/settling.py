@@ -86,7 +86,11 @@ def _settle(estimate: Estimate, gap: float, distance: float, alpha: float, power
         return Needs(
             None, None, None, "A single row decides nothing: more rows are needed before this can be reckoned."
         )
-    if gap <= TINY or estimate.variance == 0:
+    if gap > TINY and estimate.variance == 0:
+        return Needs(
+            None, None, None, "Neither rows nor runs vary, so nothing can be reckoned: only more rows can tell."
+        )
+    if gap <= TINY:
         return Needs(
             None, None, None, "Nothing would settle it: what was measured lies on the edge of the claim itself."
         )

@@ -35,10 +35,7 @@ def candidate_report(
     Args:
         backbone: its record in ``resolved.json``, or None where it needs none.
     """
-    from provetune.statistics.rows import JudgedRows
-
-    found = [task.judged(run.outcomes, targets) for run in runs]
-    judged = [rows for rows in found if isinstance(rows, JudgedRows)]
+    judged = _judged_labels(task, targets, runs)
     scores = [task.score(run.outcomes, targets) for run in runs]
     return {
         "method": candidate.method,
@@ -48,21 +45,49 @@ def candidate_report(
         "labels": _label_table(judged),
         "confusion": _confusion(judged),
         "most_confused": _most_confused(judged),
-        "calibration": calibration_report(judged, [float(run.result.get("temperature", 1.0)) for run in runs]),
-        "tables": _own_tables(task, targets, runs),
+        "calibration": calibration_report(judged, _temperatures(runs)) if judged else None,
+        "tables": _own_tables(task, targets, runs, scores),
         "curves": [{"k": run.k, **learning_curve(run.folder / EVENTS)} for run in runs],
         "trials": [_trial(run, each, study_folder) for run, each in zip(runs, scores, strict=True)],
         "seconds": sum(float(run.result["seconds"]) for run in runs),
     }
 
 
-def _own_tables(task: Task, targets: Targets, runs: Sequence[FinishedRun]) -> list[dict[str, Any]]:
-    """What only this task shows, of the run whose primary score is the median one."""
+def _judged_labels(task: Task, targets: Targets, runs: Sequence[FinishedRun]) -> list[JudgedRows]:
+    """The runs' rows where labels are classes; nothing elsewhere, where these tables have no meaning."""
+    from provetune.statistics.rows import JudgedRows
+
+    found = [task.judged(run.outcomes, targets) for run in runs] if task.classes else []
+    return [rows for rows in found if isinstance(rows, JudgedRows)]
+
+
+def _temperatures(runs: Sequence[FinishedRun]) -> list[float]:
+    return [float(run.result.get("temperature", 1.0)) for run in runs]
+
+
+def _own_tables(
+    task: Task, targets: Targets, runs: Sequence[FinishedRun], scores: Sequence[Mapping[str, float]]
+) -> list[dict[str, Any]]:
+    """What only this task shows, of the run whose primary score is the median one; ``k`` is that run's number."""
     if not isinstance(task, Reports) or not runs:
         return []
     metric = task.metrics[0].name
-    ordered = sorted(runs, key=lambda run: task.score(run.outcomes, targets).get(metric, 0.0))
-    return [asdict(table) for table in task.tables(ordered[(len(ordered) - 1) // 2].outcomes, targets)]
+    ordered = sorted(range(len(runs)), key=lambda number: _finite(scores[number].get(metric)) or 0.0)
+    median = runs[ordered[(len(ordered) - 1) // 2]]
+    return [
+        {**asdict(table), "rows": [[_cell(cell) for cell in row] for row in table.rows], "k": median.k}
+        for table in task.tables(median.outcomes, targets)
+    ]
+
+
+def _cell(value: Any) -> Any:
+    """A cell as JSON has it."""
+    value = value.item() if isinstance(value, np.generic) else value
+    return _finite(value) if isinstance(value, float) else value
+
+
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not np.isfinite(value) else float(value)
 
 
 def _trial(run: FinishedRun, scores: Mapping[str, float], study_folder: Path) -> dict[str, Any]:
@@ -70,7 +95,7 @@ def _trial(run: FinishedRun, scores: Mapping[str, float], study_folder: Path) ->
     return {
         "k": run.k,
         "seed": run.result["seed"],
-        "scores": {name: value if np.isfinite(value) else None for name, value in scores.items()},
+        "scores": {name: _finite(value) for name, value in scores.items()},
         "seconds": run.result["seconds"],
         "details": run.result.get("details", {}),
         "bundle": str(bundle) if bundle.exists() else None,

@@ -16,7 +16,7 @@ from provetune.core.errors import CorruptError, EnvironmentFault
 from provetune.core.protocols import Finding
 from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
-from provetune.study.choices import backbone_at, is_unlike
+from provetune.study.choices import backbone_at, is_unlike, with_task_defaults
 from provetune.study.lengths import count_tokens, measure_lengths
 from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
 from provetune.study.quick_tokenizer import quick_tokenizer
@@ -81,10 +81,13 @@ def check_problem(
 def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | None) -> Iterator[Finding]:
     """Truncation and language, for each backbone and length that candidates ask for."""
     from provetune.models.methods import METHODS
+    from provetune.tasks import TASKS
 
     language = language_of(file.problem, splits)
     asked: dict[tuple[Any, ...], list[str]] = {}
-    candidates = add_baseline(file.problem.candidates, file.problem.task)
+    task = TASKS.get(file.problem.task)
+    written = add_baseline(file.problem.candidates, file.problem.task)
+    candidates = {name: with_task_defaults(candidate, task) for name, candidate in written.items()}
     for name, candidate in candidates.items():
         if METHODS.get(candidate.method).learns_from not in ("texts", "examples"):
             asked.setdefault((candidate.backbone, candidate.max_length, candidate.long_texts), []).append(name)

@@ -74,7 +74,7 @@ class CandidateChooser:
         """Make every choice that candidate `name` leaves open."""
         from provetune.models.methods import METHODS
 
-        candidate = self._with_task_defaults(self.problem.candidates[name])
+        candidate = with_task_defaults(self.problem.candidates[name], self.task)
         method = METHODS.get(candidate.method)
         settings = method.settings.model_validate(candidate.extra)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
@@ -96,12 +96,6 @@ class CandidateChooser:
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **settings.model_dump(), **chosen})
         self.backbones[name] = backbone
         self.settings[name] = settings
-
-    def _with_task_defaults(self, candidate: Candidate) -> Candidate:
-        """The candidate with what its task wants where the file leaves a choice."""
-        wanted = {**self.task.defaults.get("*", {}), **self.task.defaults.get(candidate.method, {})}
-        open_ones = {field: value for field, value in wanted.items() if getattr(candidate, field) == AUTO}
-        return candidate.model_copy(update=open_ones)
 
     def _backbone(self, name: str, candidate: Candidate) -> Backbone:
         if candidate.backbone in self._found:
@@ -164,6 +158,13 @@ class CandidateChooser:
             f"Rare labels weigh more: the largest label has {max(counts)} training rows, the smallest {min(counts)}."
         )
         return "balanced"
+
+
+def with_task_defaults(candidate: Candidate, task: Task) -> Candidate:
+    """The candidate with what its task wants where the file leaves a choice."""
+    wanted = {**task.defaults.get("*", {}), **task.defaults.get(candidate.method, {})}
+    open_ones = {field: value for field, value in wanted.items() if getattr(candidate, field) == AUTO}
+    return candidate.model_copy(update=open_ones)
 
 
 def backbone_at(

@@ -178,12 +178,15 @@ def is_share(metric: str) -> bool:
 
 
 def figure_range(scope: Scope, figures: Sequence[Figures]) -> tuple[float, float]:
-    """Between which a row's figure (or difference of two) lies: 0 and 1 for shares, else what was seen as well."""
-    low, high = figures[0].limits or (0.0, 1.0)
-    seen = [one.contributions for one in figures if one.contributions is not None]
+    """Between which a row's figure (or difference of two) lies: 0 and 1 for shares, else what was seen as well.
+
+    A metric without a limit (an error in the number's own units) has only what was seen.
+    """
+    limits = [limit for limit in figures[0].limits or (0.0, 1.0) if np.isfinite(limit)]
+    seen = [one.contributions for one in figures if one.contributions is not None and one.contributions.size]
     if scope.metric not in _SHARES and scope.value is None and seen:
-        low = min(low, *(float(values.min()) for values in seen))
-        high = max(high, *(float(values.max()) for values in seen))
+        limits += [float(extreme) for values in seen for extreme in (values.min(), values.max())]
+    low, high = (min(limits), max(limits)) if limits else (0.0, 1.0)
     return (low, high) if len(figures) == 1 else (low - high, high - low)
 
 

@@ -1,7 +1,8 @@
-"""Rows that teach most when a person reads them: confident mistakes, and what candidates disagree about.
+"""Rows that teach most when a person reads them: the worst mistakes, and what candidates disagree about.
 
-They are always validation rows. Whoever reads the texts of wrong test rows and then changes something has trained
-on them; the sealed test stays unread.
+Where labels are classes these are the most confident mistakes, elsewhere the rows that cost the score most
+(`provetune.study.costly_rows`). They are always validation rows. Whoever reads the texts of wrong test rows and then
+changes something has trained on them; the sealed test stays unread.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from provetune.core.protocols import Targets
+from provetune.core.protocols import Targets, Task
+from provetune.statistics.rows import JudgedRows
+from provetune.study.costly_rows import costly_rows, differing_rows, read_told
 from provetune.study.report_runs import FinishedRun, align
+from provetune.study.shown_rows import ShownRows
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 MOST_ROWS = 20
-MOST_LETTERS = 1000
+CONFIDENCE, COST = "confidence", "cost"
 
 
 @dataclass(frozen=True)
@@ -47,64 +51,87 @@ class _Said:
 
 
 def errors_worth_reading(
-    examples: pa.Table, runs: Mapping[str, Sequence[FinishedRun]], targets: Targets, limit: int = MOST_ROWS
+    examples: pa.Table,
+    runs: Mapping[str, Sequence[FinishedRun]],
+    task: Task,
+    targets: Targets,
+    metric: str | None = None,
+    limit: int = MOST_ROWS,
 ) -> dict[str, Any]:
-    """The most confident mistakes of each candidate, and the rows that candidates answer differently.
+    """The worst mistakes of each candidate, and the rows that candidates answer differently.
 
     Args:
         examples: the validation rows.
         runs: finished runs by candidate, with outcomes of these rows.
+        metric: whose cost is meant where labels are no classes; the task's primary one by default.
 
     Returns:
-        ``split``; ``mistakes`` by candidate, ordered by the probability given to what is wrong, averaged over all runs:
-        ``row_id``, ``file``, ``row``, ``text``, ``label``, ``prediction`` (the most frequent wrong one), ``confidence``
-        (mean over the runs that were wrong), ``wrong_runs``; ``disagreements``, the most confident first: the row and
-        under ``said`` each candidate's usual ``prediction``, ``confidence`` and ``right_runs``.
+        ``split``; ``metric``; ``by``: ``"confidence"`` where labels are classes, else ``"cost"``; ``mistakes`` by
+        candidate, the worst first: ``row_id``, ``file``, ``row``, ``text``, ``label``, ``prediction`` (the most
+        frequent wrong one), ``confidence`` (mean over the runs that were wrong), ``wrong_runs``; ``disagreements``: the
+        row and under ``said`` each candidate's usual ``prediction``, ``confidence`` and ``right_runs``. By cost,
+        labels and predictions are in the task's words, ``confidence`` is None, and ``cost`` (how much better the metric
+        would be without the row) and ``value`` (the metric of this row alone, None where it has none) stand beside.
     """
     present = {name: list(group) for name, group in runs.items() if group}
+    metric = metric or task.metrics[0].name
     if not present or "text" not in examples.column_names:
-        return {"split": "validation", "mistakes": {}, "disagreements": []}
+        return {"split": "validation", "metric": metric, "by": CONFIDENCE, "mistakes": {}, "disagreements": []}
     shown, aligned = align([run for group in present.values() for run in group], examples)
-    said, place = {}, 0
+    tables, place = {}, 0
     for name, group in present.items():
-        said[name] = _read(group, aligned[place : place + len(group)], targets)
+        tables[name] = aligned[place : place + len(group)]
         place += len(group)
-    gold = aligned[0].column("label").to_pylist()
-    rows = _Rows(shown, gold)
-    return {
-        "split": "validation",
-        "mistakes": {name: _mistakes(rows, each, limit) for name, each in said.items()},
-        "disagreements": _disagreements(rows, said, limit) if len(said) > 1 else [],
-    }
+    rows = ShownRows(shown, aligned[0].column("label").to_pylist())
+    judged = {name: [task.judged(table, targets) for table in group] for name, group in tables.items()}
+    by = CONFIDENCE if all(isinstance(one, JudgedRows) for group in judged.values() for one in group) else COST
+    find = _by_confidence if by == CONFIDENCE else _by_cost
+    mistakes, disagreements = find(rows, present, tables, judged, task, metric, limit)
+    return {"split": "validation", "metric": metric, "by": by, "mistakes": mistakes, "disagreements": disagreements}
 
 
-@dataclass(frozen=True)
-class _Rows:
-    examples: pa.Table
-    gold: list[Any]
-
-    def show(self, row: int) -> dict[str, Any]:
-        """Where a row comes from, what it says, and its label; a long text is cut."""
-        names = self.examples.column_names
-        line = {name: self.examples.column(name)[row].as_py() for name in names if not name.startswith("raw.")}
-        texts = [line["text"], line.get("text_pair")]
-        text = " ⏐ ".join(each for each in texts if each)
-        return {
-            "row_id": line["row_id"],
-            "file": line.get("_file"),
-            "row": line.get("_row"),
-            "text": text if len(text) <= MOST_LETTERS else f"{text[: MOST_LETTERS - 1]}…",
-            "label": self.gold[row],
-        }
+_Found: TypeAlias = tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]
 
 
-def _read(runs: Sequence[FinishedRun], outcomes: Sequence[pa.Table], targets: Targets) -> _Said:
+def _by_confidence(
+    rows: ShownRows,
+    runs: Mapping[str, Sequence[FinishedRun]],
+    tables: Mapping[str, Sequence[pa.Table]],
+    judged: Mapping[str, Sequence[JudgedRows]],
+    task: Task,
+    metric: str,
+    limit: int,
+) -> _Found:
+    said = {name: _read(group, tables[name], judged[name]) for name, group in runs.items()}
+    mistakes = {name: _mistakes(rows, each, limit) for name, each in said.items()}
+    return mistakes, _disagreements(rows, said, limit) if len(said) > 1 else []
+
+
+def _by_cost(
+    rows: ShownRows,
+    runs: Mapping[str, Sequence[FinishedRun]],
+    tables: Mapping[str, Sequence[pa.Table]],
+    judged: Mapping[str, Sequence[Any]],
+    task: Task,
+    metric: str,
+    limit: int,
+) -> _Found:
+    if not rows.gold:
+        return {name: [] for name in runs}, []
+    measure = next(one for one in task.metrics if one.name == metric)
+    told = {}
+    for name, group in runs.items():
+        predictions = [table.column("prediction").to_pylist() for table in tables[name]]
+        told[name] = read_told(judged[name], predictions, [run.k for run in group], rows, task, measure)
+    mistakes = {name: costly_rows(rows, each, task, limit) for name, each in told.items()}
+    return mistakes, differing_rows(rows, told, task, limit) if len(told) > 1 else []
+
+
+def _read(runs: Sequence[FinishedRun], outcomes: Sequence[pa.Table], rows: Sequence[JudgedRows]) -> _Said:
     from provetune.evaluation.metrics import right_rows
-    from provetune.evaluation.outcomes import judged_rows
 
     sure, wrong = [], []
-    for table in outcomes:
-        judged = judged_rows(table, targets)
+    for judged in rows:
         probabilities = judged.probabilities
         if probabilities is None:
             probabilities = np.zeros((len(judged), len(judged.names)))
@@ -119,7 +146,7 @@ def _read(runs: Sequence[FinishedRun], outcomes: Sequence[pa.Table], targets: Ta
     return _Said(tuple(run.k for run in runs), answers, np.asarray(sure, dtype=np.float64), np.asarray(wrong))
 
 
-def _mistakes(rows: _Rows, said: _Said, limit: int) -> list[dict[str, Any]]:
+def _mistakes(rows: ShownRows, said: _Said, limit: int) -> list[dict[str, Any]]:
     weight = (said.sure * said.wrong).mean(axis=0)
     order = np.argsort(-weight, kind="stable")[:limit]
     found = []
@@ -136,7 +163,7 @@ def _mistakes(rows: _Rows, said: _Said, limit: int) -> list[dict[str, Any]]:
     return found
 
 
-def _disagreements(rows: _Rows, said: Mapping[str, _Said], limit: int) -> list[dict[str, Any]]:
+def _disagreements(rows: ShownRows, said: Mapping[str, _Said], limit: int) -> list[dict[str, Any]]:
     usual = {name: [each.usual(row) for row in range(len(rows.gold))] for name, each in said.items()}
     differs = np.asarray([len({_key(one[row]) for one in usual.values()}) > 1 for row in range(len(rows.gold))])
     sure = np.sum([each.sure.mean(axis=0) for each in said.values()], axis=0)

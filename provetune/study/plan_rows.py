@@ -92,7 +92,14 @@ class ExpectedRows:
 
         column = table.column("label").combine_chunks()
         found: Array
-        if pa.types.is_list(column.type):
+        if pa.types.is_list(column.type) and pa.types.is_struct(column.type.value_type):
+            import pyarrow.compute as pc
+
+            # Spans of texts, each with a label.
+            named = np.asarray(pc.equal(column.flatten().field("label"), label).to_numpy(zero_copy_only=False))
+            found = np.zeros(len(column), dtype=bool)
+            found[pc.list_parent_indices(column).to_numpy(zero_copy_only=False)[named]] = True
+        elif pa.types.is_list(column.type):
             found = indicators(column, (label,))[:, 0]
         else:
             found = label_numbers(column, (label,)) == 0

@@ -21,6 +21,7 @@ from provetune.study.errors_worth_reading import errors_worth_reading
 from provetune.study.report_runs import SPLITS, FinishedRun, choose_split, finished_runs, is_test_open
 from provetune.study.report_slices import slice_reports
 from provetune.study.resolved import PROBLEM, read_resolved
+from provetune.study.shown_metrics import metric_facts
 from provetune.study.splits_store import load_split, split_summary
 
 if TYPE_CHECKING:
@@ -46,11 +47,12 @@ def report_document(
         ledger: adds looks at the test and the study's history; slices of the test need it.
 
     Returns:
-        JSON-ready: ``study``, ``split``, ``shows_test``, ``rows``, ``candidates`` (by name: ``metrics``, ``labels``,
-        ``confusion``, ``most_confused``, ``calibration``, ``curves``, ``trials``, ``seconds``, ``failed``), ``slices``,
-        ``errors``, ``accept``, ``claims``, ``best``, ``notes``, ``hashes``, ``reproduce``. Unless `open_test`, claims
-        and acceptance have None for everything that came of the test, and claims say under ``validation`` what
-        validation rows say of them.
+        JSON-ready: ``study``, ``split``, ``shows_test``, ``rows``, ``metrics`` (what each is, which way is better, its
+        limits), ``candidates`` (by name: ``metrics``, ``labels``, ``confusion``, ``most_confused``, ``calibration``,
+        ``tables``, ``curves``, ``trials``, ``seconds``, ``failed``; without classes ``labels``, ``confusion`` and
+        ``most_confused`` are empty and ``calibration`` is None), ``slices``, ``errors``, ``accept``, ``claims``,
+        ``best``, ``notes``, ``hashes``, ``reproduce``. Unless `open_test`, claims and acceptance have None for
+        everything that came of the test, and claims say under ``validation`` what validation rows say of them.
 
     Raises:
         UsageError: no run has finished, the split is unknown, or the test is not open yet or was not asked for.
@@ -75,6 +77,8 @@ def report_document(
         "name": problem.name,
         "task": task.name,
         "metric": resolved["metric"],
+        "metrics": metric_facts(task),
+        "classes": task.classes,
         "confidence": problem.study.confidence,
         "split": split,
         "test_open": is_test_open(folder),
@@ -85,7 +89,7 @@ def report_document(
         "slices": []
         if examples is None
         else slice_reports(examples, runs, task, targets, resolved["metric"], problem.data.columns),
-        "errors": _errors(folder, problem, runs, targets, split),
+        "errors": _errors(folder, problem, runs, task, targets, resolved["metric"], split),
         "best": final.get("best"),
         **(_judgements(final) if open_test else unopened),
         "notes": resolved["notes"],
@@ -157,11 +161,17 @@ def _rows_of(folder: Path, split: str, ledger: Ledger | None, resolved: Mapping[
 
 
 def _errors(
-    folder: Path, problem: Problem, runs: Mapping[str, Sequence[FinishedRun]], targets: Targets, split: str
+    folder: Path,
+    problem: Problem,
+    runs: Mapping[str, Sequence[FinishedRun]],
+    task: Task,
+    targets: Targets,
+    metric: str,
+    split: str,
 ) -> dict[str, Any]:
     if split != "validation":
         runs = {name: finished_runs(folder, name, problem.study.seeds, "validation") for name in runs}
-    return errors_worth_reading(load_split(folder, "validation"), runs, targets)
+    return errors_worth_reading(load_split(folder, "validation"), runs, task, targets, metric)
 
 
 def _final_document(folder: Path) -> dict[str, Any]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from provetune.core.protocols import Targets, Task
 from provetune.evaluation.slices import RAW
 from provetune.problem.syntax import Columns
+from provetune.statistics.measured_rows import MeasuredRows
 from provetune.study.document import spread
 from provetune.study.report_runs import FinishedRun, align
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_VALUES = 12
 LENGTH_PARTS = 4
+MOST_LETTERS = 100
+"""A column with longer values than that holds texts, however few they are."""
 
 
 def slice_reports(
@@ -34,7 +37,7 @@ def slice_reports(
 
     Args:
         examples: rows of the split that the runs' outcomes are of, with raw columns.
-        columns: of the problem; what was text, label or identifier makes no slices.
+        columns: of the problem; a column that plays a part (text, label, identifier, …) makes no slices.
 
     Returns:
         One mapping a division: ``by`` (the raw column, or ``"length"``), ``kind`` (``"column"`` or ``"length"``, the
@@ -44,10 +47,11 @@ def slice_reports(
     if not flat:
         return []
     shown, aligned = align(flat, examples)
+    score = [_scorer(table, task, targets, metric) for table in aligned]
     reports = []
     for by, kind, parts in _divisions(shown, columns):
         values = [
-            {"value": value, "rows": int(mask.sum()), "candidates": _scores(runs, aligned, mask, task, targets, metric)}
+            {"value": value, "rows": int(mask.sum()), "candidates": _scores(runs, score, mask, metric)}
             for value, mask in parts
         ]
         reports.append({"by": by, "kind": kind, "values": values})
@@ -77,14 +81,14 @@ def _divisions(examples: pa.Table, columns: Columns) -> Iterator[tuple[str, str,
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    used = {f"{RAW}{name}" for part in (columns.text, columns.label, columns.id) for name in _listed(part)}
+    used = {f"{RAW}{name}" for part in columns.named().values() for name in _listed(part)}
     for name in examples.column_names:
         column = examples.column(name)
         if not name.startswith(RAW) or name in used or not pa.types.is_string(column.type):
             continue
         counted = pc.value_counts(column).to_pylist() if pc.count_distinct(column).as_py() <= MOST_VALUES else []
         counted = [each for each in counted if each["values"] not in (None, "")]
-        if len(counted) > 1:
+        if len(counted) > 1 and max(len(each["values"]) for each in counted) <= MOST_LETTERS:
             ordered = sorted(counted, key=lambda each: (-each["counts"], each["values"]))
             masks = [(each["values"], _equal(column, each["values"])) for each in ordered]
             yield name.removeprefix(RAW), "column", masks
@@ -101,23 +105,28 @@ def _equal(column: Any, value: str) -> Array:
     return np.asarray(pc.fill_null(pc.equal(column, value), False).to_numpy(), dtype=bool)
 
 
-def _scores(
-    runs: Mapping[str, Sequence[FinishedRun]],
-    aligned: Sequence[pa.Table],
-    mask: Array,
-    task: Task,
-    targets: Targets,
-    metric: str,
-) -> dict[str, Any]:
+_Scorer: TypeAlias = Callable[["Array"], float]
+
+
+def _scorer(outcomes: pa.Table, task: Task, targets: Targets, metric: str) -> _Scorer:
+    """The metric of the rows where a mask (N,) is true. What was written is measured once, not for each part."""
     import pyarrow as pa
 
-    kept, found, place = pa.array(mask), {}, 0
+    if not task.classes:
+        rows = task.judged(outcomes, targets)
+        if isinstance(rows, MeasuredRows) and metric in rows.metrics:
+            return lambda mask: rows.metrics[metric].keep(mask).value()
+    return lambda mask: task.score(outcomes.filter(pa.array(mask)), targets).get(metric, float("nan"))
+
+
+def _scores(
+    runs: Mapping[str, Sequence[FinishedRun]], score: Sequence[_Scorer], mask: Array, metric: str
+) -> dict[str, Any]:
+    found, place = {}, 0
     for name, group in runs.items():
-        tables = aligned[place : place + len(group)]
-        place += len(group)
         if group:
-            scores = [task.score(table.filter(kept), targets) for table in tables]
-            found[name] = spread(scores).get(metric, {"mean": None, "seeds": [None] * len(group)})
+            found[name] = spread([{metric: one(mask)} for one in score[place : place + len(group)]])[metric]
+        place += len(group)
     return found
 
 

@@ -230,8 +230,9 @@ def _command(
 
 def _name_of(path: Path) -> str:
     from provetune.problem.reading import read_problem
+    from provetune.study.problem_checks import baseline_of
 
-    return read_problem(path).problem.name
+    return read_problem(path, baseline_of=baseline_of).problem.name
 
 
 def _silent(event: dict[str, Any]) -> None:

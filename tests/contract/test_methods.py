@@ -10,7 +10,7 @@ import pytest
 import torch
 from pydantic import BaseModel, ValidationError
 
-from provetune.core.protocols import FitMethod, Method, Targets, WeightMethod
+from provetune.core.protocols import ExampleMethod, FitMethod, Method, Targets, WeightMethod
 from provetune.inference.backends import BACKENDS
 from provetune.models.loading import load_model
 from provetune.models.methods import METHODS
@@ -23,7 +23,8 @@ TARGETS = Targets("single_label", ("a", "b", "c"), (20, 20, 20))
 SEVERAL = Targets("multi_label", ("a", "b", "c"), (20, 20, 20))
 
 ALL = METHODS.names()
-FITTING = [name for name in ALL if isinstance(METHODS.get(name), FitMethod)]
+FITTING = [name for name in ALL if METHODS.get(name).learns_from in ("texts", "features")]
+EXAMPLES = [name for name in ALL if METHODS.get(name).learns_from == "examples"]
 LEARNING = [name for name in ALL if isinstance(METHODS.get(name), WeightMethod)]
 
 
@@ -45,7 +46,9 @@ def learning(request: pytest.FixtureRequest) -> Any:
 def test_there_are_methods_of_both_kinds() -> None:
     assert FITTING
     assert LEARNING
-    assert sorted(FITTING + LEARNING) == ALL
+    assert sorted(FITTING + LEARNING + EXAMPLES) == ALL
+    assert all(isinstance(METHODS.get(name), FitMethod) for name in FITTING)
+    assert all(isinstance(METHODS.get(name), ExampleMethod) for name in EXAMPLES)
 
 
 def test_name_is_the_file_and_summary_is_a_sentence(method: Method) -> None:
@@ -55,7 +58,7 @@ def test_name_is_the_file_and_summary_is_a_sentence(method: Method) -> None:
 
 
 def test_way_of_learning_and_kind_of_bundle_are_known(method: Method) -> None:
-    assert method.learns_from in ("texts", "features", "weights")
+    assert method.learns_from in ("texts", "features", "weights", "examples")
     assert (method.learns_from == "weights") == isinstance(method, WeightMethod)
     assert method.bundle_kind in BACKENDS
 

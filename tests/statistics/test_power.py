@@ -115,7 +115,8 @@ def test_often_only_both_will_do():
 def test_sometimes_nothing_would():
     assert "nothing within reach" in settle(pilot(1e-5, 0.01, 0.2), 0.0, "above", 0.05, 0.0).note
     same = estimate(np.ones((3, 40)), np.ones((3, 40)))
-    assert "edge of the claim" in settle(same, 0.0, "above", 0.05, 0.01).note
+    assert "edge of the claim" in settle(same, 0.0, "above", 0.05, 0.0).note
+    assert "only more rows can tell" in settle(same, 0.0, "above", 0.05, 0.01).note
     assert "single row" in settle(estimate(np.ones((3, 1))), 0.0, "above", 0.05, 0.01).note
 
 

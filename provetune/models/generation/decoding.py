@@ -38,13 +38,14 @@ def generation_config(model: Any, options: DecodingOptions) -> Any:
     return config
 
 
-def decode_batch(model: Any, options: DecodingOptions, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def decode_batch(model: Any, options: DecodingOptions, batch: dict[str, torch.Tensor], **asked: Any) -> torch.Tensor:
     """Token ids that the model writes for each row, (B, T), the tokens that it was given to start with included.
 
     Sampling draws by row and seed (`provetune.models.generation.sampling`), so it is the same in every batch.
 
     Args:
         batch: ``input_ids`` and ``attention_mask``.
+        asked: what ``generate`` is asked besides, e.g. a streamer.
     """
     config = generation_config(model, options)
     processors: Sequence[Any] = ()
@@ -55,7 +56,7 @@ def decode_batch(model: Any, options: DecodingOptions, batch: dict[str, torch.Te
         for name in _SAMPLING:
             setattr(config, name, None)
     with _decoding_as(model, config):
-        found: torch.Tensor = model.generate(**batch, logits_processor=list(processors) or None)
+        found: torch.Tensor = model.generate(**batch, logits_processor=list(processors) or None, **asked)
     return found
 
 

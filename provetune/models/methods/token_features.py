@@ -24,7 +24,7 @@ from provetune.models.word_tags import known_tags
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import Array, FeatureColumns, Outputs, Targets, Task
+    from provetune.core.protocols import FeatureColumns, Outputs, Targets, Task
 
 _FILE = "token_features"
 _STRENGTHS = (0.25, 1.0, 4.0, 16.0)

@@ -11,6 +11,7 @@ from typing import Any
 from markupsafe import Markup
 
 from provetune.study.report_html import numbers
+from provetune.study.report_html.own_tables import OwnTable, own_tables
 from provetune.study.report_html.places import group_href, trial_href
 from provetune.study.report_html.plots.curves import Line, line_plot
 from provetune.study.report_html.plots.heat_map import heat_map
@@ -51,6 +52,7 @@ class Details:
     pairs: list[Mapping[str, Any]]
     reliability: Markup | None
     calibration: str
+    tables: list[OwnTable]
     curves: list[tuple[str, Markup]]
     stopped: list[str]
 
@@ -66,7 +68,7 @@ def candidate_details(document: Mapping[str, Any], words: Words) -> list[Details
     found = []
     for number, (name, report) in enumerate(document["candidates"].items()):
         if report["trials"]:
-            found.append(_details(name, report, colour_of(number), document["metric"], words))
+            found.append(_details(name, report, colour_of(number), document, words))
     return sorted(found, key=lambda each: each.name != best)
 
 
@@ -77,7 +79,7 @@ def method_words(report: Mapping[str, Any], words: Words) -> str:
     return words("on_backbone", method=report["method"], backbone=report["backbone"])
 
 
-def _details(name: str, report: Mapping[str, Any], colour: str, metric: str, words: Words) -> Details:
+def _details(name: str, report: Mapping[str, Any], colour: str, document: Mapping[str, Any], words: Words) -> Details:
     return Details(
         name=name,
         colour=colour,
@@ -88,7 +90,8 @@ def _details(name: str, report: Mapping[str, Any], colour: str, metric: str, wor
         pairs=list(report["most_confused"]),
         reliability=_reliability(name, report["calibration"], colour, words),
         calibration=_calibration(report["calibration"], words),
-        curves=_curves(name, report["curves"], metric, colour, words),
+        tables=own_tables(name, report["tables"], words),
+        curves=_curves(name, report["curves"], document, colour, words),
         stopped=[words("stopped", k=one["k"], reason=one["stopped"]) for one in report["curves"] if one["stopped"]],
     )
 
@@ -125,25 +128,30 @@ def _reliability(name: str, calibration: Mapping[str, Any] | None, colour: str, 
 
 
 def _curves(
-    name: str, curves: Sequence[Mapping[str, Any]], metric: str, colour: str, words: Words
+    name: str, curves: Sequence[Mapping[str, Any]], document: Mapping[str, Any], colour: str, words: Words
 ) -> list[tuple[str, Markup]]:
+    metric = document["metric"]
     losses = {one["k"]: [(point["step"], point["loss"]) for point in one["steps"]] for one in curves}
     scores = {
-        one["k"]: [(point["step"], point["scores"].get(metric, math.nan)) for point in one["evaluations"]]
+        one["k"]: [(point["step"], _number(point["scores"].get(metric))) for point in one["evaluations"]]
         for one in curves
     }
+    of_metric = words("curve_metric", metric=words.metric(metric))
+    limits = document["metrics"].get(metric, {})
     drawn = []
-    for heading, values in (
-        (words("curve_loss"), losses),
-        (words("curve_metric", metric=words.metric(metric)), scores),
-    ):
+    for heading, values, bounds in ((words("curve_loss"), losses, {}), (of_metric, scores, limits)):
         if any(len(line) > 1 for line in values.values()):
-            drawn.append((heading, _plot(name, heading, values, colour, words)))
+            drawn.append((heading, _plot(name, heading, values, bounds, colour, words)))
     return drawn
 
 
 def _plot(
-    name: str, heading: str, values: Mapping[int, list[tuple[float, float]]], colour: str, words: Words
+    name: str,
+    heading: str,
+    values: Mapping[int, list[tuple[float, float]]],
+    limits: Mapping[str, Any],
+    colour: str,
+    words: Words,
 ) -> Markup:
     every = [point for line in values.values() for point in line if math.isfinite(point[1])]
     first = fmean(line[0][1] for line in values.values() if line)
@@ -154,5 +162,10 @@ def _plot(
         for k, line in values.items()
         if line
     ]
-    x, y = scale_around([step for step, _ in every], room=0.0), scale_around([value for _, value in every])
+    x = scale_around([step for step, _ in every], room=0.0)
+    y = scale_around([value for _, value in every], least=limits.get("low"), most=limits.get("high"))
     return line_plot(f"{name}: {heading}", said, lines, x, y, colour)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

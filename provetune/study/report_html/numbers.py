@@ -13,11 +13,27 @@ def score(value: float | None) -> str:
     """``0.912``; large figures (milliseconds, bytes) with three digits or as whole numbers."""
     if value is None or not math.isfinite(value):
         return MISSING
-    if abs(value) >= _LARGE:
-        return _minus(f"{value:,.0f}")
-    if abs(value) >= 2:
-        return _minus(f"{value:.2f}")
-    return _minus(f"{value:.{_DECIMALS}f}")
+    return _minus(f"{value:,.{_decimals(value)}f}")
+
+
+def spread(mean: float, deviation: float | None) -> str:
+    """``0.921 ± 0.004``: a mean and a deviation with as many decimals; the mean alone where there is none."""
+    if deviation is None or not math.isfinite(mean):
+        return score(mean)
+    return f"{score(mean)} ± {deviation:,.{_decimals(mean)}f}"
+
+
+def cell(value: object) -> str:
+    """A cell of a task's own table: counts whole, other numbers with the digits that tell them apart."""
+    if value is None:
+        return MISSING
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value)
+    if isinstance(value, int):
+        return _minus(f"{value:,}")
+    if not math.isfinite(value):
+        return MISSING
+    return score(value) if value == 0 or abs(value) >= 0.01 else _minus(f"{value:.3g}")
 
 
 def signed(value: float | None) -> str:
@@ -48,6 +64,12 @@ def count(value: float) -> str:
 def level(alpha: float) -> str:
     """The confidence that an error rate leaves: ``95%``."""
     return f"{100 * (1 - alpha):.4g}%"
+
+
+def _decimals(value: float) -> int:
+    if abs(value) >= _LARGE:
+        return 0
+    return 2 if abs(value) >= 2 else _DECIMALS
 
 
 def _minus(text: str) -> str:

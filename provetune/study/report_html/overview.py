@@ -15,10 +15,8 @@ from provetune.study.report_html.places import group_href, trial_href
 from provetune.study.report_html.plots.scale import Scale, scale_around
 from provetune.study.report_html.plots.strips import Dot, axis_strip, dot_strip
 from provetune.study.report_html.words import Words
+from provetune.study.shown_metrics import choose_metrics
 
-# Metrics that say nothing beside accuracy where every row has one label.
-_FIRST = ("accuracy", "macro_f1", "log_loss", "ece", "in_scope_accuracy", "out_of_scope_recall")
-_MOST_METRICS = 6
 FEW_ROWS = 20
 
 
@@ -39,10 +37,15 @@ class SliceTable:
 
 
 def shown_metrics(document: Mapping[str, Any]) -> list[str]:
-    """The metrics worth a column: the primary one, then the well-known ones that are there."""
+    """The metrics worth a column; see `provetune.study.shown_metrics.choose_metrics`."""
     present = dict.fromkeys(metric for report in document["candidates"].values() for metric in report["metrics"])
-    known = [metric for metric in _FIRST if metric in present] or list(present)
-    return list(dict.fromkeys([document["metric"], *known]))[:_MOST_METRICS]
+    return choose_metrics(list(present), document["metric"]) or [document["metric"]]
+
+
+def is_better_low(document: Mapping[str, Any], metric: str) -> bool:
+    """Whether less of a metric is better; of ``metric:label`` as of the metric."""
+    facts = document["metrics"].get(metric.partition(":")[0])
+    return facts is not None and not facts["higher_is_better"]
 
 
 def spread_text(score: Mapping[str, Any] | None) -> str:
@@ -50,7 +53,7 @@ def spread_text(score: Mapping[str, Any] | None) -> str:
     if score is None or score["mean"] is None:
         return numbers.MISSING
     seeds = [value for value in score["seeds"] if value is not None]
-    return numbers.score(score["mean"]) + (f" ± {stdev(seeds):.3f}" if len(seeds) > 1 else "")
+    return numbers.spread(score["mean"], stdev(seeds) if len(seeds) > 1 else None)
 
 
 def seed_plot(document: Mapping[str, Any], words: Words) -> SeedPlot:
@@ -61,7 +64,12 @@ def seed_plot(document: Mapping[str, Any], words: Words) -> SeedPlot:
         for name, report in document["candidates"].items()
         if report["trials"]
     }
-    scale = scale_around(value for score in scores.values() for value in score["seeds"] if value is not None)
+    limits = document["metrics"].get(metric, {})
+    scale = scale_around(
+        (value for score in scores.values() for value in score["seeds"] if value is not None),
+        least=limits.get("low"),
+        most=limits.get("high"),
+    )
     lines = []
     for number, name in enumerate(document["candidates"]):
         if name in scores:

@@ -13,6 +13,7 @@ from provetune.study.report_html.candidate_details import candidate_details, col
 from provetune.study.report_html.claim_cards import VERDICTS, claim_cards, forests, verdict_of
 from provetune.study.report_html.overview import (
     FEW_ROWS,
+    is_better_low,
     seed_plot,
     shown_metrics,
     slice_tables,
@@ -83,7 +84,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(numbers=numbers, places=places, colour_of=colour_of, spread_text=spread_text)
-    environment.globals.update(method_words=method_words)
+    environment.globals.update(method_words=method_words, is_better_low=is_better_low)
+    environment.tests["better_low"] = lambda metric, document: is_better_low(document, metric)
     environment.filters["answer"] = answer_text
     return environment
 

@@ -9,6 +9,8 @@ from typing import Final
 
 from provetune.core.errors import UsageError
 from provetune.core.suggest import advice
+from provetune.study.report_html.metric_words import METRICS, TASKS
+from provetune.study.report_html.table_words import CHINESE
 
 LANGUAGES: Final = ("en", "zh")
 HTML_LANGUAGE: Final = {"en": "en", "zh": "zh-Hans"}
@@ -41,7 +43,6 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     # The question
     "question": ("The question", "问题"),
     "task": ("Task", "任务"),
-    "task.classification": ("classification", "分类"),
     "metric": ("Metric", "指标"),
     "rows": ("Rows", "行数"),
     "train": ("training", "训练"),
@@ -157,6 +158,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "若某次训练的验证集{metric}不优于 {level}（始终回答最常见标签的水平），则判为失败。"
         "此条件事先确定；命题只针对通过的训练。",
     ),
+    "failed_guess": (
+        "A run counts as failed when its validation {metric} is no better than {level}, that of a model that learned "
+        "nothing from the texts. This was fixed beforehand; claims are about the runs that passed.",
+        "若某次训练的验证集{metric}不优于 {level}（未从文本学到任何东西的水平），则判为失败。"
+        "此条件事先确定；命题只针对通过的训练。",
+    ),
+    "lower_better": ("lower is better", "越低越好"),
+    "arrow_help": ("↓: lower is better.", "↓ 表示越低越好。"),
     # One candidate
     "details": ("Each candidate in detail", "各方案详情"),
     "per_label": ("Per label", "各标签"),
@@ -200,6 +209,7 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
     "curve_said": ("{count} runs, from {first} to {last}", "{count} 次训练，从 {first} 到 {last}"),
     "stopped": ("Seed {k} stopped early: {reason}", "种子 {k} 提前停止：{reason}"),
     "no_curves": ("It learns in one go: no curve.", "一次拟合完成，没有曲线。"),
+    "of_seed": ("seed {k}", "种子 {k}"),
     # Slices
     "slices": ("Slices", "切片"),
     "slices_help": (
@@ -220,6 +230,14 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "一律取自验证集：若读了测试集的错误再作修改，测试集便失去了意义。",
     ),
     "mistakes": ("Most confident mistakes of {candidate}", "{candidate} 最有把握的错误"),
+    "costly": ("Rows that cost {candidate} most", "{candidate} 失分最多的行"),
+    "cost_help": (
+        "A row's cost is how much better {metric} would be without it.",
+        "一行的失分，是去掉它之后{metric}会好多少。",
+    ),
+    "costs": ("Costs", "失分"),
+    "costs_in": ("In seeds", "失分的种子"),
+    "row_value": ("This row", "此行"),
     "no_mistakes": ("It made no mistake.", "没有出错。"),
     "disagreements": ("Where candidates disagree", "各方案意见不一之处"),
     "no_disagreements": ("They agree on every row.", "每一行的答案都一致。"),
@@ -270,22 +288,8 @@ WORDS: Final[dict[str, tuple[str, str]]] = {
         "Verdicts cover the luck of training and of the test rows, not that of drawing another training file.",
         "结论涵盖训练与测试行的偶然性，不涵盖换一份训练数据的偶然性。",
     ),
-    # Metrics
-    "metric.accuracy": ("accuracy", "准确率"),
-    "metric.macro_f1": ("macro F1", "宏平均 F1"),
-    "metric.macro_precision": ("macro precision", "宏平均精确率"),
-    "metric.macro_recall": ("macro recall", "宏平均召回率"),
-    "metric.micro_f1": ("micro F1", "微平均 F1"),
-    "metric.weighted_f1": ("weighted F1", "加权 F1"),
-    "metric.precision": ("precision", "精确率"),
-    "metric.recall": ("recall", "召回率"),
-    "metric.f1": ("F1", "F1"),
-    "metric.log_loss": ("log-loss", "对数损失"),
-    "metric.ece": ("calibration error", "校准误差"),
-    "metric.in_scope_accuracy": ("in-scope accuracy", "范围内准确率"),
-    "metric.out_of_scope_recall": ("out-of-scope recall", "范围外召回率"),
-    "metric.latency_p50_ms": ("median latency (ms)", "延迟中位数（毫秒）"),
-    "metric.latency_p95_ms": ("latency, 95th percentile (ms)", "延迟 95 分位（毫秒）"),
+    **TASKS,
+    **METRICS,
 }
 
 
@@ -307,8 +311,13 @@ class Words:
         return WORDS[key][self._column].format(**values)
 
     def metric(self, name: str) -> str:
-        """A metric by its common name, or as it is written where it has none here."""
-        return self(f"metric.{name}") if f"metric.{name}" in WORDS else name
+        """A metric by its common name, ``metric:label`` too, or as it is written where it has none here."""
+        plain, colon, label = name.partition(":")
+        return f"{self(f'metric.{plain}')}{colon}{label}" if f"metric.{plain}" in WORDS else name
+
+    def phrase(self, text: str) -> str:
+        """A title, heading or note of a task's own table; as the task wrote it where this language lacks it."""
+        return CHINESE.get(text, text) if self.language == "zh" else text
 
     def known(self, kind: str, name: str) -> str:
         """``kind.name`` where the table has it, else the name as it is."""

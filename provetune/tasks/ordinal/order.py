@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 Decide: TypeAlias = Literal["median", "mean", "most_likely"]
-IGNORED = -100
 
 
 def order_labels(labels: Collection[str], order: Sequence[str] | None) -> tuple[str, ...]:
@@ -41,17 +40,21 @@ def order_labels(labels: Collection[str], order: Sequence[str] | None) -> tuple[
     return tuple(sorted(labels, key=lambda label: (numbers[label], label)))
 
 
-def cumulative_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
-    """Mean log-loss of the questions "is it above step k?", one for each of the C - 1 steps, a scalar.
+def ordered_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+    """Cross-entropy, plus the mean log-loss of the questions "is it above step k?", one for each of the C - 1 steps.
 
-    The all-threshold loss (Rennie & Srebro 2005), with each P(above k) summed from one softmax over the labels: the
-    answers never contradict each other, and the head stays that of plain classification. For two labels it is
-    cross-entropy. A label two steps off costs more than one that is one step off, which cross-entropy does not know.
+    The second part is the all-threshold loss (Rennie & Srebro 2005), with P(above k) summed from one softmax over the
+    labels: the answers never contradict each other, and the head stays that of plain classification. A label two steps
+    off costs more than one that is one step off, which cross-entropy does not know; alone it learns the order quickly
+    and the labels slowly.
 
     Args:
         logits: (B, C).
         labels: places in the order (B,); those below 0 are left out.
         weights: weight of each label (C,), of its rows.
+
+    Returns:
+        A scalar: the (weighted) mean over the rows.
     """
     import torch
 
@@ -61,7 +64,7 @@ def cumulative_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.T
     known = labels >= 0
     places = labels.clamp(min=0)
     steps = torch.arange(below.shape[1], device=logits.device)
-    losses = -torch.where(places[:, None] > steps, above, below).mean(dim=1)
+    losses = -torch.where(places[:, None] > steps, above, below).mean(dim=1) - shares.gather(1, places[:, None])[:, 0]
     importance = known.float() if weights is None else known * weights[places]
     return (losses * importance).sum() / importance.sum().clamp(min=1e-12)
 

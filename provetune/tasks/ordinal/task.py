@@ -23,7 +23,7 @@ from provetune.evaluation.label_metrics import (
     PROBABILITY_METRICS,
 )
 from provetune.tasks._sequence import SINGLE, SequenceTask
-from provetune.tasks.ordinal.order import cumulative_loss, decide_steps, order_labels
+from provetune.tasks.ordinal.order import decide_steps, order_labels, ordered_loss
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -150,8 +150,8 @@ class Ordinal(SequenceTask):
     def loss(
         self, logits: torch.Tensor, labels: torch.Tensor, targets: Targets, weights: torch.Tensor | None
     ) -> torch.Tensor:
-        """The all-threshold log-loss, see `provetune.tasks.ordinal.order.cumulative_loss`."""
-        return cumulative_loss(logits, labels, weights)
+        """Cross-entropy with the all-threshold log-loss, see `provetune.tasks.ordinal.order.ordered_loss`."""
+        return ordered_loss(logits, labels, weights)
 
     def given(self, answers: Array, targets: Targets) -> Array:
         """The label that is said, by `options.decide`; bool (N, C)."""

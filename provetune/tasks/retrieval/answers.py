@@ -149,11 +149,16 @@ def told_vectors(vectors: Array) -> list[dict[str, Any]]:
 
 
 def told_documents(answers: Search, top_k: int | None) -> list[dict[str, Any]]:
-    """``{"document", "score"}`` of each row: the one in front, with the first k under ``"documents"``."""
+    """``{"document", "score"}`` of each row: the one in front, with the first k under ``"documents"``.
+
+    A method without vectors gives what has nothing in common with the query a score of 0: that is not found at all.
+    """
     ranked = answers.rank(top_k or TOLD)
     told: list[dict[str, Any]] = []
     for number in answers.found.asked.tolist():
         entries = [] if number == ABSENT else _entries(answers.documents, ranked, number)
+        if answers.vectors is None:
+            entries = [each for each in entries if each["score"] > 0]
         best: Mapping[str, Any] = entries[0] if entries else {"document": None, "score": None}
         told.append({**best, "documents": entries})
     return told

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from provetune.models.generation.languages import iso_code
-from provetune.models.generation.options import DecodingOptions
+from provetune.models.generation.options import DecodingOptions, longest_target
 
 AUTO = "auto"
 
@@ -29,13 +29,15 @@ class Seq2seqOptions(DecodingOptions):
 
 
 def settle_options(options: Mapping[str, Any] | None, sources: Sequence[str], targets: Sequence[str]) -> dict[str, Any]:
-    """Every setting, defaults filled in and languages found out where they are left open."""
+    """Every setting, defaults filled in; languages and the longest target found out where they are left open."""
     from provetune.data.language import detect_language
 
     found = Seq2seqOptions(**dict(options or {})).model_dump(mode="json")
     for name, texts in (("source_language", sources), ("target_language", targets)):
         if found[name] == AUTO:
             found[name] = detect_language(texts)
+    if found["max_target_length"] == AUTO:
+        found["max_target_length"] = longest_target(targets)
     return found
 
 

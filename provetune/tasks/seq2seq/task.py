@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from provetune.tasks.seq2seq.writing import Written
 
 KIND = "text"
-_LANGUAGE_ROWS = 2_000
 
 
 class Seq2seq:
@@ -96,7 +95,7 @@ class Seq2seq:
 
         from provetune.tasks.seq2seq.options import settle_options
 
-        labelled = examples.filter(pc.is_valid(examples.column("label"))).slice(0, _LANGUAGE_ROWS)
+        labelled = examples.filter(pc.is_valid(examples.column("label")))
         if labelled.num_rows == 0:
             raise DataError("There are no rows with a target to learn from.", hint="Check data.columns.label.")
         sources, wanted = (labelled.column(name).to_pylist() for name in ("text", "label"))
@@ -160,6 +159,8 @@ class Seq2seq:
     ) -> torch.Tensor:
         """Cross-entropy of a token, smoothed over the vocabulary (Szegedy et al. 2016, arXiv:1512.00567).
 
+        It is counted from the least that smoothing leaves possible, so that 0 is perfect with any smoothing.
+
         Args:
             logits: of the labelled positions, (M, V), or of all, (B, T, V).
             labels: (B, T).
@@ -171,7 +172,8 @@ class Seq2seq:
         smoothing = float(targets.options.get("label_smoothing", 0.0))
         wanted = labels[labels != IGNORED]
         found = logits if logits.ndim == 2 else logits[labels != IGNORED]
-        return functional.cross_entropy(found.float(), wanted, label_smoothing=smoothing)
+        least = _least_loss(smoothing, found.shape[-1])
+        return functional.cross_entropy(found.float(), wanted, label_smoothing=smoothing) - least
 
     def infer(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any
@@ -254,6 +256,17 @@ class Seq2seq:
         from provetune.tasks.seq2seq.tables import report_tables
 
         return report_tables(outcomes, targets)
+
+
+def _least_loss(smoothing: float, size: int) -> float:
+    """The entropy of a token that keeps 1 − ε and spreads ε over a vocabulary of this size."""
+    import math
+
+    if smoothing == 0:
+        return 0.0
+    share = smoothing / size
+    kept = 1 - smoothing + share
+    return -kept * math.log(kept) - (size - 1) * share * math.log(share)
 
 
 def _labelled(outcomes: pa.Table) -> tuple[list[str], list[str], list[bool]]:

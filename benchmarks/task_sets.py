@@ -1,0 +1,131 @@
+"""The real sets that tasks are measured on: where their rows are, which task they are of, and which metric counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class TaskSet:
+    """One data set.
+
+    Attributes:
+        task: its task in the problem file.
+        data: the problem file's section, files relative to the set's folder.
+        metric: the one that is compared.
+        baselines: methods without a backbone, by the name that the table gives them.
+        candidate: what is trained.
+        options: the task's settings.
+        seeds, plain_seeds: runs of ours and of the plain recipe.
+        rows: training rows at most (a share is drawn); None for all.
+        backbone: a folder below ``shared``, a catalogue name, or ``auto``.
+        speed: the least ratio of training examples a second that is asked for.
+    """
+
+    task: str
+    language: str
+    data: dict[str, Any]
+    metric: str
+    baselines: dict[str, str]
+    candidate: dict[str, Any] = field(default_factory=lambda: {"method": "full"})
+    options: dict[str, Any] = field(default_factory=dict)
+    seeds: int = 5
+    plain_seeds: int = 3
+    rows: int | None = None
+    backbone: str = "auto"
+    speed: float = 3.0
+
+
+def _files(train: str, validation: str | None = None, test: str | None = None, **rest: Any) -> dict[str, Any]:
+    named = {"train": train, "validation": validation, "test": test}
+    return {**{name: file for name, file in named.items() if file}, **rest}
+
+
+_TAGGERS = {"baseline": "token_features", "most_frequent_tag": "most_frequent_tag"}
+_WORDS = {"words": "tfidf"}
+
+SETS: dict[str, TaskSet] = {
+    "fiqa_absa": TaskSet(
+        "regression",
+        "en",
+        _files("train.jsonl", test="test.jsonl", columns={"text": ["target", "text"], "label": "score"}),
+        "r2",
+        _WORDS,
+    ),
+    "wnut17": TaskSet("tagging", "en", _files("train.conll", "dev.conll", "test.conll"), "micro_f1", _TAGGERS),
+    "weibo_ner_zh": TaskSet("tagging", "zh", _files("train.conll", "dev.conll", "test.conll"), "micro_f1", _TAGGERS),
+    "resume_ner_zh": TaskSet(
+        "tagging", "zh", _files("train.char.bmes", "dev.char.bmes", "test.char.bmes"), "micro_f1", _TAGGERS
+    ),
+    "sick2014": TaskSet(
+        "pair",
+        "en",
+        _files(
+            "train.tsv",
+            "dev.tsv",
+            "test.tsv",
+            columns={"text": ["sentence_A", "sentence_B"], "label": "entailment_judgment"},
+        ),
+        "accuracy",
+        _WORDS,
+    ),
+    "afqmc_zh": TaskSet(
+        "pair",
+        "zh",
+        _files("train.jsonl", test="dev.jsonl", columns={"text": ["text_a", "text_b"], "label": "label"}),
+        "accuracy",
+        _WORDS,
+        rows=10_000,
+    ),
+    "semeval2010_task8": TaskSet("relation", "en", _files("train.jsonl", test="test.jsonl"), "macro_f1", _WORDS),
+    "clinc150": TaskSet(
+        "classification",
+        "en",
+        _files(
+            "train.csv",
+            "val.csv",
+            "test.csv",
+            columns={"text": "text", "label": "intent"},
+            out_of_scope="oos",
+        ),
+        "accuracy",
+        _WORDS,
+    ),
+    "xquad_en": TaskSet(
+        "span_qa",
+        "en",
+        _files("xquad.en.json", columns={"group": "title"}),
+        "f1",
+        {"baseline": "word_overlap"},
+        {"method": "full", "epochs": 1},
+        seeds=3,
+        rows=1_000,
+    ),
+    "multi30k_en_fr": TaskSet(
+        "seq2seq",
+        "en",
+        _files("train.jsonl", "val.jsonl", "test.jsonl", columns={"text": "en", "label": "fr"}),
+        "bleu",
+        {"baseline": "untrained"},
+        {"method": "full", "epochs": 1},
+        seeds=3,
+        rows=1_000,
+        backbone="models/opus-mt-en-fr",
+        speed=1.5,
+    ),
+    "dialogsum": TaskSet(
+        "chat",
+        "en",
+        _files("train.jsonl", "dev.jsonl", "test.jsonl", columns={"text": "dialogue", "label": "summary"}),
+        "rouge_l",
+        {"baseline": "untrained"},
+        {"method": "lora", "epochs": 1},
+        seeds=3,
+        rows=1_000,
+        backbone="smollm2-135m-en",
+        speed=1.5,
+    ),
+}
+
+FOLDERS = {"xquad_en": "xquad"}

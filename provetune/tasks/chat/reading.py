@@ -1,0 +1,209 @@
+"""Files of conversations: which columns hold them, rows into conversations and answers, and what is wrong with a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provetune.core.protocols import BadRow, RowParts
+from provetune.data.conversations import (
+    ConversationFault,
+    Message,
+    check_prompt,
+    control_line,
+    looks_like_messages,
+    read_answer,
+    read_messages,
+    split_answer,
+    split_preference,
+    to_text,
+    with_system,
+)
+
+if TYPE_CHECKING:
+    from provetune.data.table import RawTable
+
+_Parts = Mapping[str, str | list[str]]
+_BETWEEN = "\n\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the file as the task works with it.
+
+    Attributes:
+        messages: what stands before the answer.
+        answer: the one to learn; None where there is none.
+        rejected: a worse one; None where there is none.
+    """
+
+    messages: list[Message]
+    answer: str | None = None
+    rejected: str | None = None
+
+
+def read_rows(raw: RawTable, parts: _Parts, mask: Sequence[str]) -> RowParts:
+    """``text`` (JSON of the messages before the answer), ``label`` (the answer) and, with pairs, ``rejected``.
+
+    Personal data of the kinds of `mask` are replaced in every message.
+    """
+    import pyarrow as pa
+
+    cells = {name: raw.table[name].to_pylist() for name in _columns_of(parts)}
+    texts: list[str | None] = []
+    answers: list[str | None] = []
+    rejected: list[str | None] = []
+    bad: list[BadRow] = []
+    for number in range(raw.rows):
+        row = None
+        try:
+            row = _read_row({name: values[number] for name, values in cells.items()}, parts)
+        except _Fault as fault:
+            bad.append(BadRow(number, fault.column, str(fault)))
+        masked = None if row is None else mask_row(row, mask)
+        texts.append(None if masked is None else to_text(masked.messages))
+        answers.append(None if masked is None else masked.answer)
+        rejected.append(None if masked is None else masked.rejected)
+    columns = {"text": pa.array(texts, pa.string()), "label": pa.array(answers, pa.string())}
+    if "rejected" in parts:
+        columns["rejected"] = pa.array(rejected, pa.string())
+    return RowParts(columns, tuple(bad), masked=True)
+
+
+def read_item(item: Any, parts: _Parts, mask: Sequence[str]) -> str | None:
+    """What is to be answered, as the text of an example; None where it is empty.
+
+    Args:
+        item: a text of the user, a list of messages, or a mapping with the columns that the bundle was trained on.
+
+    Raises:
+        ConversationFault: it is no conversation that waits for an answer.
+    """
+    cells = _as_cells(item, parts)
+    if all(_is_empty(cells.get(name)) for name in _names(parts, "text")):
+        return None
+    inputs = {name: value for name, value in parts.items() if name in ("text", "system", "controls")}
+    messages = _read_prompt(cells, inputs)
+    check_prompt(messages)
+    return to_text(mask_row(Row(messages), mask).messages)
+
+
+def mask_row(row: Row, kinds: Sequence[str]) -> Row:
+    """The row with personal data of these kinds replaced in every message."""
+    if not kinds:
+        return row
+    from provetune.data.privacy import mask_text
+
+    messages = [{**message, "content": mask_text(message["content"], kinds)} for message in row.messages]
+    answers = [None if text is None else mask_text(text, kinds) for text in (row.answer, row.rejected)]
+    return Row(messages, answers[0], answers[1])
+
+
+def holds_messages(raw: RawTable, name: str, most: int = 50) -> bool:
+    """Whether most cells of a column are lists of messages."""
+    cells = [cell for cell in raw.table[name].slice(0, most).to_pylist() if cell]
+    return bool(cells) and 2 * sum(looks_like_messages(cell) for cell in cells) > len(cells)
+
+
+class _Fault(ConversationFault):
+    """A fault, and the column that it is in."""
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+def _read_row(cells: Mapping[str, Any], parts: _Parts) -> Row | None:
+    """One row; None where it has no text."""
+    text = _names(parts, "text")[0]
+    if all(_is_empty(cells[name]) for name in _names(parts, "text")):
+        return None
+    label, rejected = _one(parts, "label"), _one(parts, "rejected")
+    if rejected is not None and label is None:
+        messages, answer, worse = _told(rejected, lambda: split_preference(cells[text], cells[rejected]))
+        return _checked_pair(Row(_extended(messages, cells, parts), answer, worse), rejected)
+    messages = _told(text, lambda: _read_prompt(cells, parts))
+    if label is None:
+        if not looks_like_messages(cells[text]):
+            return Row(messages)
+        before, answer = _told(text, lambda: split_answer(messages))
+        return Row(before, answer)
+    _told(text, lambda: check_prompt(messages))
+    answer = None if _is_empty(cells[label]) else _told(label, lambda: _tail(messages, cells[label]))
+    if rejected is None:
+        return Row(messages, answer)
+    return _checked_pair(Row(messages, answer, _told(rejected, lambda: _tail(messages, cells[rejected]))), rejected)
+
+
+def _tail(messages: Sequence[Message], value: Any) -> str:
+    """The answer of a cell that holds it alone, or the whole conversation again with it at its end."""
+    if looks_like_messages(value):
+        found = read_messages(value)
+        if len(found) > 1:
+            before, answer = split_answer(found)
+            turns = [message for message in messages if message["role"] != "system"]
+            if [message for message in before if message["role"] != "system"] != turns:
+                raise ConversationFault("This conversation is not the one that it should answer.")
+            return answer
+    return read_answer(value)
+
+
+def _checked_pair(row: Row, column: str) -> Row:
+    if row.answer is not None and row.answer.strip() == (row.rejected or "").strip():
+        raise _Fault(column, "The chosen and the rejected answer are the same.")
+    return row
+
+
+def _read_prompt(cells: Mapping[str, Any], parts: _Parts) -> list[Message]:
+    names = _names(parts, "text")
+    given = [cells.get(name) for name in names if not _is_empty(cells.get(name))]
+    messages = read_messages(given[0] if len(given) == 1 else _BETWEEN.join(str(each) for each in given))
+    return _extended(messages, cells, parts)
+
+
+def _extended(messages: Sequence[Message], cells: Mapping[str, Any], parts: _Parts) -> list[Message]:
+    """The conversation with the row's own system line and its control attributes."""
+    system = _one(parts, "system")
+    own = "" if system is None or _is_empty(cells.get(system)) else str(cells[system])
+    controls = {name: cells.get(name) for name in _names(parts, "controls")}
+    return with_system(messages, [own, control_line(controls)])
+
+
+def _as_cells(item: Any, parts: _Parts) -> dict[str, Any]:
+    """An item by column, whatever form it was handed over in."""
+    first = _names(parts, "text")[0]
+    if isinstance(item, Mapping) and not looks_like_messages([item]):
+        cells = dict(item)
+        if first not in cells and (plain := next((cells[name] for name in ("text", "messages") if name in cells), None)):
+            cells[first] = plain
+        if first not in cells:
+            raise ConversationFault(f"There is no column '{first}'. There are: {', '.join(map(str, cells))}.")
+        return cells
+    return {first: [dict(item)] if isinstance(item, Mapping) else item}
+
+
+def _told(column: str, work: Callable[[], Any]) -> Any:
+    try:
+        return work()
+    except _Fault:
+        raise
+    except ConversationFault as fault:
+        raise _Fault(column, str(fault)) from None
+
+
+def _names(parts: _Parts, role: str) -> list[str]:
+    named = parts.get(role)
+    return [named] if isinstance(named, str) else list(named or [])
+
+
+def _one(parts: _Parts, role: str) -> str | None:
+    return next(iter(_names(parts, role)), None)
+
+
+def _columns_of(parts: _Parts) -> list[str]:
+    return list(dict.fromkeys(name for role in parts for name in _names(parts, role)))
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and value != value)
