@@ -18,9 +18,11 @@ class TaskSet:
         candidate: what is trained.
         options: the task's settings.
         seeds, plain_seeds: runs of ours and of the plain recipe.
-        rows: training rows at most (a share is drawn); None for all.
+        rows: training rows at most (a share is drawn, another one for each seed); None for all.
         backbone: a folder below ``shared``, a catalogue name, or ``auto``.
         speed: the least ratio of training examples a second that is asked for.
+        folder: where its files lie below ``shared/data``, where that is not its name.
+        note: what has to be known to read its line.
     """
 
     task: str
@@ -35,6 +37,8 @@ class TaskSet:
     rows: int | None = None
     backbone: str = "auto"
     speed: float = 3.0
+    folder: str = ""
+    note: str = ""
 
 
 def _files(train: str, validation: str | None = None, test: str | None = None, **rest: Any) -> dict[str, Any]:
@@ -77,6 +81,7 @@ SETS: dict[str, TaskSet] = {
         "accuracy",
         _WORDS,
         rows=10_000,
+        note="10,000 of the training rows; judged on the set's development rows, since its test labels are not public",
     ),
     "semeval2010_task8": TaskSet("relation", "en", _files("train.jsonl", test="test.jsonl"), "macro_f1", _WORDS),
     "clinc150": TaskSet(
@@ -91,6 +96,7 @@ SETS: dict[str, TaskSet] = {
         ),
         "accuracy",
         _WORDS,
+        note="all 5,500 test rows, the 1,000 out-of-scope ones included",
     ),
     "xquad_en": TaskSet(
         "span_qa",
@@ -101,6 +107,8 @@ SETS: dict[str, TaskSet] = {
         {"method": "full", "epochs": 1},
         seeds=3,
         rows=1_000,
+        folder="xquad",
+        note="split by article",
     ),
     "multi30k_en_fr": TaskSet(
         "seq2seq",
@@ -117,15 +125,14 @@ SETS: dict[str, TaskSet] = {
     "dialogsum": TaskSet(
         "chat",
         "en",
-        _files("train.jsonl", "dev.jsonl", "test.jsonl", columns={"text": "dialogue", "label": "summary"}),
-        "rouge_l",
+        _files("train.jsonl", test="dev.jsonl", columns={"text": "dialogue", "label": "summary"}),
+        "rougeL",
         {"baseline": "untrained"},
         {"method": "lora", "epochs": 1},
         seeds=3,
         rows=1_000,
         backbone="smollm2-135m-en",
         speed=1.5,
+        note="judged on the set's development rows: its test rows have three summaries each",
     ),
 }
-
-FOLDERS = {"xquad_en": "xquad"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 _MOST_MATRIX_LABELS = 12
 _MOST_LABEL_LINES = 60
 _LABEL_LETTERS = 28
+_CELL_LETTERS = 60
 
 
 def label_table(lines: Sequence[Mapping[str, Any]]) -> Table:
@@ -66,18 +68,49 @@ def _several_labels_table(names: Sequence[str], counts: Sequence[Any]) -> Table:
     return table
 
 
-def curve_lines(curves: Sequence[Mapping[str, Any]], metric: str) -> Iterator[str]:
-    """For each run the loss over its steps and the validation score over its evaluations, drawn in text."""
+def own_table(table: Mapping[str, Any]) -> Table:
+    """A table that only this task has; numbers short, texts cut."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    rows = table["rows"]
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for place, title in enumerate(table["columns"]):
+        numbers = all(row[place] is None or isinstance(row[place], int | float) for row in rows)
+        drawn.add_column(escape(title), justify="right" if numbers else "left")
+    for row in rows[:_MOST_LABEL_LINES]:
+        drawn.add_row(*(escape(_cell(cell)) for cell in row))
+    if len(rows) > _MOST_LABEL_LINES:
+        drawn.add_row(f"… and {len(rows) - _MOST_LABEL_LINES} more (--json or --csv has all)")
+    return drawn
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else _short(str(value), _CELL_LETTERS)
+
+
+def curve_lines(curves: Sequence[Mapping[str, Any]], metric: str, *, lower: bool = False) -> Iterator[str]:
+    """For each run the loss over its steps and the validation score over its evaluations, drawn in text.
+
+    Args:
+        lower: whether less of the metric is better.
+    """
     for curve in curves:
         losses = [point["loss"] for point in curve["steps"]]
-        scores = [point["scores"].get(metric, float("nan")) for point in curve["evaluations"]]
+        found = [point["scores"].get(metric) for point in curve["evaluations"]]
+        scores = [math.nan if score is None else score for score in found]
         if not losses and len(scores) < 2:
             continue
         parts = [f"run {curve['k']}"]
         if losses:
             parts.append(f"loss {draw_curve(losses)} {losses[0]:.3f} → {losses[-1]:.3f}")
-        if scores:
-            parts.append(f"{metric} {draw_curve(scores, 20)} best {max(scores):.3f}")
+        if known := [score for score in scores if math.isfinite(score)]:
+            best = min(known) if lower else max(known)
+            parts.append(f"{metric} {draw_curve(scores, 20)} best {best:.3f}")
         yield "  ".join(parts) + (f"  ({curve['stopped']})" if curve["stopped"] else "")
 
 

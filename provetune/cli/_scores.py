@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-_SHOWN = ("accuracy", "macro_f1", "log_loss", "ece", "in_scope_accuracy", "out_of_scope_recall")
 VERDICT_STYLES = {"supported": "green", "refuted": "red", "inconclusive": "yellow"}
 _ANSWERS = {True: "[green]met[/]", False: "[red]not met[/]", None: "[yellow]undecided[/]"}
 
@@ -22,12 +21,15 @@ def score_table(document: Mapping[str, Any]) -> Table:
     """
     from rich.table import Table
 
-    shown = choose_metrics([entry["metrics"] for entry in document["candidates"].values()])
+    shown = choose_metrics([entry["metrics"] for entry in document["candidates"].values()], document.get("metric"))
+    lower = lower_is_better(document)
     best = (document.get("best") or {}).get("candidate")
     table = Table(box=None, pad_edge=False, header_style="bold")
+    if lower & set(shown):
+        table.caption, table.caption_justify = "↓ lower is better", "left"
     table.add_column("candidate")
     for metric in shown:
-        table.add_column(metric, justify="right")
+        table.add_column(f"{metric} ↓" if metric in lower else metric, justify="right")
     for title in ("seeds", "seconds"):
         table.add_column(title, justify="right")
     for name, entry in document["candidates"].items():
@@ -38,10 +40,20 @@ def score_table(document: Mapping[str, Any]) -> Table:
     return table
 
 
-def choose_metrics(scores: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The metrics worth a column: the well-known ones that are there, else the first six of whatever is."""
-    present = list(dict.fromkeys(metric for one in scores for metric in one))
-    return [metric for metric in _SHOWN if metric in present] or present[:6]
+def choose_metrics(scores: Sequence[Mapping[str, Any]], primary: str | None = None) -> list[str]:
+    """The metrics worth a column of those that are there; see `provetune.study.shown_metrics`."""
+    from provetune.study import shown_metrics
+
+    return shown_metrics.choose_metrics(list(dict.fromkeys(metric for one in scores for metric in one)), primary)
+
+
+def lower_is_better(document: Mapping[str, Any]) -> set[str]:
+    """Metrics of which less is better, of a report or of a finished run."""
+    from provetune.study.shown_metrics import metric_facts
+    from provetune.tasks import TASKS
+
+    facts = document.get("metrics") or metric_facts(TASKS.get(document["task"]))
+    return {name for name, one in facts.items() if not one["higher_is_better"]}
 
 
 def show_spread(score: Mapping[str, Any] | None) -> str:
@@ -49,16 +61,27 @@ def show_spread(score: Mapping[str, Any] | None) -> str:
     if score is None or score.get("mean") is None:
         return "–"
     seeds = [value for value in score.get("seeds", []) if value is not None]
-    spread = f" ± {stdev(seeds):.3f}" if len(seeds) > 1 else ""
-    return f"{score['mean']:.3f}{spread}"
+    spread = f" ± {show_score(stdev(seeds), score['mean'])}" if len(seeds) > 1 else ""
+    return f"{show_score(score['mean'])}{spread}"
+
+
+def show_score(value: float, beside: float | None = None) -> str:
+    """A score in plain text.
+
+    Args:
+        beside: the figure that it is to have as many decimals as.
+    """
+    from provetune.study.document import decimals
+
+    return f"{value:,.{decimals(value if beside is None else beside)}f}"
 
 
 def accept_lines(accept: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line a level of acceptance, in rich's markup."""
     lines = []
     for level in accept:
-        bound = "" if level.get("bound") is None else f", bound {level['bound']:.3f}"
-        value = "–" if level.get("value") is None else f"{level['value']:.3f}"
+        bound = "" if level.get("bound") is None else f", bound {show_score(level['bound'], level['value'])}"
+        value = "–" if level.get("value") is None else show_score(level["value"])
         lines.append(f"{level['metric']} {level['required']}: {_ANSWERS[level['met']]} (test {value}{bound})")
     return lines
 
@@ -100,13 +123,15 @@ def show_p(p: float) -> str:
 
 def _claim_figures(claim: Mapping[str, Any]) -> str:
     """Effect, interval and corrected p; nothing of what could not be judged."""
+    from provetune.study.claim_words import brief
+
     parts = []
     if claim.get("effect") is not None:
         compared = claim.get("right") is not None
-        parts.append(f"difference {claim['effect']:+.4g}" if compared else f"value {claim['effect']:.4g}")
+        parts.append(f"difference {brief(claim['effect'], '+')}" if compared else f"value {brief(claim['effect'])}")
     low, high = claim.get("interval") or (None, None)
     if low is not None and high is not None:
-        parts.append(f"interval {low:.4g} to {high:.4g}")
+        parts.append(f"interval {brief(low)} to {brief(high)}")
     if (p := corrected_p(claim)) is not None:
         parts.append(f"corrected p {show_p(p)}")
     return f" ({'; '.join(parts)})" if parts else ""

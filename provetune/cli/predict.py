@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_text
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,15 +46,17 @@ def command(
         str | None,
         typer.Option("--corpus", metavar="FILE", help="Documents to find, for a bundle that finds documents."),
     ] = None,
-    keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Answer rows without text with no label.")] = False,
-    top_k: Annotated[int | None, typer.Option("--top-k", min=1, help="Show the k likeliest labels.")] = None,
+    keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Keep rows without text, unanswered.")] = False,
+    top_k: Annotated[
+        int | None, typer.Option("--top-k", min=1, help="Show the k best answers, e.g. the likeliest labels.")
+    ] = None,
     proba: Annotated[bool, typer.Option("--proba", help="Show the probability of every label.")] = False,
     precision: Annotated[str, typer.Option("--precision", help="fp32, bf16, or auto: what is quicker here.")] = "fp32",
     device: Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1 or mps.")] = "cpu",
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Where a problem file's study lies.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Predict labels with a bundle. Rows of a file keep their order and columns."""
+    """Answer texts with a bundle. Rows of a file keep their order and columns."""
     _check_places(texts, pair, source, target)
     asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
     with logs_on_stderr(json):
@@ -70,7 +71,7 @@ def command(
     elif source is not None:
         print_note(f"{document['rows']:,} rows written to {target}.")
     elif texts:
-        _show(given, document, predictor.answer_keys)
+        _show(given, document, predictor)
     else:
         _stream(predictor, asked)
 
@@ -153,39 +154,15 @@ def _stream(predictor: Predictor, options: dict[str, Any]) -> None:
     """Answer lines of stdin as they come, in memory that does not grow with them."""
     lines = _lines_of_stdin()
     while window := list(islice(lines, _WINDOW)):
-        _show(window, list(predictor.predict(_items(predictor, window, None), **options)), predictor.answer_keys)
+        _show(window, list(predictor.predict(_items(predictor, window, None), **options)), predictor)
 
 
-def _show(items: list[Any], answers: list[dict[str, Any]], keys: Sequence[str]) -> None:
-    """A table on a terminal; for another program one line a text: label, score, more labels, tab-separated."""
-    if not sys.stdout.isatty():
-        print_text("\n".join("\t".join(_cells(answer, keys)) for answer in answers))
-        return
-    from rich.markup import escape
-    from rich.table import Table
+def _show(items: list[Any], answers: list[dict[str, Any]], predictor: Predictor) -> None:
+    """A table on a terminal; for another program one line a text, see `provetune.cli._answers.answer_line`."""
+    from provetune.cli import _answers
 
-    table = Table("text", *keys, box=None, pad_edge=False, header_style="bold")
-    for item, answer in zip(items, answers, strict=True):
-        told = [_spell(answer[key]) for key in keys]
-        text = item if isinstance(item, str) else " | ".join(item)
-        table.add_row(escape(text), *map(escape, told))
-        for label, score in answer.get("labels", {}).items():
-            if label != told[0]:
-                table.add_row("", escape(label), _spell(score), style="dim")
-    console().print(table)
-
-
-def _cells(answer: dict[str, Any], keys: Sequence[str]) -> list[str]:
-    more = [f"{label}={score:.4f}" for label, score in answer.get("labels", {}).items()]
-    # One line an answer, whatever stands in it.
-    return [*(" ".join(_spell(answer[key]).split()) for key in keys), *more]
-
-
-def _spell(value: Any) -> str:
-    if value is None or isinstance(value, str):
-        return value or ""
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    if isinstance(value, list) and all(isinstance(part, str) for part in value):
-        return "|".join(value)
-    return json_text.dumps(value, ensure_ascii=False)
+    keys = predictor.answer_keys
+    if sys.stdout.isatty():
+        console().print(_answers.answer_table(items, answers, keys, predictor.task.show))
+    else:
+        print_text("\n".join(_answers.answer_line(answer, keys) for answer in answers))

@@ -125,8 +125,18 @@ def _choose(document: dict[str, Any], named: list[str] | None) -> list[str]:
         return named
     if document["best"]:
         return [document["best"]["candidate"]]
+    return [max(known, key=lambda name: _goodness(document, name))]
+
+
+def _goodness(document: dict[str, Any], name: str) -> float:
+    """The mean of the primary metric, more for better; the least there is where it is not known."""
+    from provetune.cli._scores import lower_is_better
+
     metric = document["metric"]
-    return [max(known, key=lambda name: document["candidates"][name]["metrics"][metric]["mean"] or 0.0)]
+    mean = document["candidates"][name]["metrics"].get(metric, {}).get("mean")
+    if mean is None:
+        return float("-inf")
+    return -float(mean) if metric in lower_is_better(document) else float(mean)
 
 
 def _show(document: dict[str, Any], chosen: list[str]) -> None:
@@ -141,7 +151,7 @@ def _show(document: dict[str, Any], chosen: list[str]) -> None:
     screen.print(f"Scores on the {document['split']} rows: mean ± standard deviation over seeds")
     screen.print(score_table(document))
     for name in chosen:
-        _show_candidate(screen, name, document["candidates"][name], document["metric"])
+        _show_candidate(screen, name, document)
     screen.print()
     _show_judgements(screen, document)
     if "looks" in document:
@@ -166,16 +176,25 @@ def _show_judgements(screen: Any, document: dict[str, Any]) -> None:
         screen.print("Shown are validation scores; add --open-test for what came of the sealed test.")
 
 
-def _show_candidate(screen: Any, name: str, report: dict[str, Any], metric: str) -> None:
+def _show_candidate(screen: Any, name: str, document: dict[str, Any]) -> None:
     from provetune.cli import _report
+    from provetune.cli._scores import lower_is_better
 
+    report, metric = document["candidates"][name], document["metric"]
     backbone = f" on {report['backbone']}" if report["backbone"] else ""
     screen.print(f"\n{name}: {report['method']}{backbone}", style="bold", markup=False)
-    screen.print(_report.label_table(report["labels"]))
+    if report["labels"]:
+        screen.print(_report.label_table(report["labels"]))
     if (confusions := _report.confusion_table(report)) is not None:
         screen.print("\nWhat was taken for what, summed over the runs")
         screen.print(confusions)
-    lines = list(_report.curve_lines(report["curves"], metric))
+    for table in report["tables"]:
+        if table["rows"]:
+            screen.print(f"\n{table['title']} (run {table['k']})", markup=False)
+            screen.print(_report.own_table(table))
+            if table["note"]:
+                screen.print(table["note"], style="dim", markup=False)
+    lines = list(_report.curve_lines(report["curves"], metric, lower=metric in lower_is_better(document)))
     if lines:
         screen.print("\nTraining")
     for line in lines:

@@ -5,7 +5,7 @@ Each is small and checked at run time: a task has an ability by having its funct
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from provetune.core.task_records import ReportTable, Targets
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
+    from pydantic import BaseModel
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -55,6 +56,35 @@ class ReadsInputs(Protocol):
         Raises:
             DataError: it cannot be read.
         """
+
+
+@runtime_checkable
+class ReadsItems(Protocol):
+    """A task whose inputs are more than cells of text: conversations, with what belongs to them."""
+
+    def is_item(self, given: Any) -> bool:
+        """Whether what a caller hands over is one input rather than a list of them."""
+
+    def read_item(self, columns: Any, item: Any, names: Sequence[str], where: str) -> str | None:
+        """The text of one input, as `Task.read` makes it of a row; None where it has none.
+
+        Args:
+            columns: the column of each role, as the bundle was trained.
+            item: a text, or whatever else the task takes; a mapping has columns.
+            names: what `Task.input_columns` are called in a mapping, in their order.
+            where: its place, for errors.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A task whose rows are not as long as their texts."""
+
+    def count_tokens(self, examples: pa.Table, tokenizer: Any, most: int) -> Array:
+        """Tokens of each row, int64 (N,); a count over `most` need not be exact."""
 
 
 @runtime_checkable
@@ -99,6 +129,16 @@ class Infers(Protocol):
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any
     ) -> Sequence[Array]:
         """An array of each feature of the batch, in order; called without gradients, the batch without labels."""
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """A task that can tell its answer while it is being written."""
+
+    def stream(
+        self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any
+    ) -> Iterator[str]:
+        """Pieces of text of the answer to the one feature of a batch; joined they are the answer."""
 
 
 @runtime_checkable
@@ -190,3 +230,29 @@ class Furnishes(Protocol):
 
     def furnish(self, folder: Path, model: torch.nn.Module, tokenizer: Any, targets: Targets) -> None:
         """Write them into the bundle's folder; the model and the tokenizer lie there already."""
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """An objective with settings."""
+
+    def with_settings(self, settings: BaseModel) -> Any:
+        """The objective with these settings, an `Objective`."""
+
+
+@runtime_checkable
+class NeedsReference(Protocol):
+    """An objective that compares the model with what it was before it learned.
+
+    Attributes:
+        reference: names of the feature columns that tell what the model said before.
+    """
+
+    reference: tuple[str, ...]
+
+    def check(self, targets: Targets) -> None:
+        """Refuse rows that it cannot learn from.
+
+        Raises:
+            UsageError: it cannot.
+        """

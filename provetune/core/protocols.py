@@ -13,8 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from provetune.core.abilities import (
+    Adjustable,
     Answers,
     Calibratable,
+    CountsTokens,
     FeatureColumns,
     FinishesModel,
     Forwards,
@@ -23,11 +25,14 @@ from provetune.core.abilities import (
     Guesses,
     Infers,
     JudgesTogether,
+    NeedsReference,
     PreparesModel,
     PreparesTokenizer,
     ReadsInputs,
+    ReadsItems,
     Reports,
     Searches,
+    Streams,
     Tunable,
     WritesTexts,
 )
@@ -56,10 +61,12 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = [
+    "Adjustable",
     "Answers",
     "Augmenter",
     "BadRow",
     "Calibratable",
+    "CountsTokens",
     "Detected",
     "EncodeSettings",
     "ExampleMethod",
@@ -79,16 +86,19 @@ __all__ = [
     "LongTexts",
     "Method",
     "Metric",
+    "NeedsReference",
     "Objective",
     "Outputs",
     "PreparesModel",
     "PreparesTokenizer",
     "ReadsInputs",
+    "ReadsItems",
     "ReportTable",
     "Reports",
     "Role",
     "RowParts",
     "Searches",
+    "Streams",
     "Targets",
     "Task",
     "TrialRecord",

@@ -27,6 +27,7 @@ from provetune.data.table import Kind, RawTable
 from provetune.problem.syntax import Columns
 
 SOURCE, TARGET = "text", "label"
+_MOST_REPEATS = 3
 _SAMPLE_ROWS = 400
 _SAMPLE_LETTERS = 200
 _SHOWN_LETTERS = 40
@@ -108,7 +109,9 @@ def _read_column(raw: RawTable, name: str, *, blank_is_missing: bool) -> tuple[p
 
 def _by_name(raw: RawTable, texts: Sequence[Profile]) -> _Find | None:
     names = [profile.name for profile in texts]
-    languages = [(name, LANGUAGE_NAMES[whole_name(name)]) for name in names if whole_name(name) in LANGUAGE_NAMES]
+    wordy = [profile.name for profile in texts if profile.can_be_text and profile.repeat < _MOST_REPEATS]
+    # "id" is Indonesian, and far more often an identifier.
+    languages = [(name, LANGUAGE_NAMES[whole_name(name)]) for name in wordy if whole_name(name) in LANGUAGE_NAMES]
     if len(languages) > 1 and languages[0][1] != languages[1][1]:
         (source, _), (target, _) = languages[:2]
         return _Find(source, target, 0.95, f"'{source}' and '{target}' are called after languages.")
@@ -143,7 +146,9 @@ def _summary(texts: Sequence[Profile]) -> _Find | None:
 
 def _by_language(raw: RawTable, texts: Sequence[Profile]) -> _Find | None:
     """The first two columns of varied texts in different languages."""
-    varied = [profile for profile in texts if profile.can_be_text and profile.codes < 0.5 and profile.repeat < 3]
+    varied = [
+        profile for profile in texts if profile.can_be_text and profile.codes < 0.5 and profile.repeat < _MOST_REPEATS
+    ]
     told = [(profile.name, detect_language(_sample(raw, profile.name))) for profile in varied]
     known = [(name, language) for name, language in told if language != "und"]
     for k, (source, first) in enumerate(known):
@@ -169,7 +174,7 @@ def _complete(settled: Mapping[str, str], texts: Sequence[Profile], found: _Find
 
 
 def _is_varied(texts: Sequence[Profile], name: str) -> bool:
-    return next(profile for profile in texts if profile.name == name).repeat < 3
+    return next(profile for profile in texts if profile.name == name).repeat < _MOST_REPEATS
 
 
 def _sample(raw: RawTable, name: str) -> list[str]:

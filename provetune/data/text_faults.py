@@ -18,6 +18,7 @@ HUGE_BYTES = 1_000_000
 LONG_BYTES = 100_000
 _COUNTED_TEXTS = 20_000
 _MANY_CUT = 0.05
+_LONG_TEXTS_ADVICE = "Raise max_length, or set long_texts to head_tail or windows."
 
 
 def find_damaged_texts(rows: Rows) -> Iterable[Finding]:
@@ -66,19 +67,36 @@ def find_truncated(
     rows: Rows, lengths: Callable[[Sequence[str], Sequence[str] | None], Numbers], max_length: int
 ) -> Iterable[Finding]:
     """Texts with more tokens than a model is given. Of many rows 20,000 are counted, evenly spread."""
+
+    def count(sample: pa.Table) -> Numbers:
+        pairs = sample["text_pair"].to_pylist() if "text_pair" in sample.column_names else None
+        return lengths(sample["text"].to_pylist(), pairs)
+
+    return find_too_long(rows, count, max_length, _COUNTED_TEXTS)
+
+
+def find_too_long(
+    rows: Rows, count: Callable[[pa.Table], Numbers], max_length: int, most_rows: int, advice: str = _LONG_TEXTS_ADVICE
+) -> Iterable[Finding]:
+    """Training rows with more tokens than a model is given, by whatever counts them.
+
+    Args:
+        count: tokens of each row of a table.
+        most_rows: of more rows so many are counted, evenly spread.
+        advice: what to do about it, a sentence or two.
+    """
     examples = rows.splits.train
     total = examples.num_rows
-    places = np.unique(np.linspace(0, total - 1, min(total, _COUNTED_TEXTS)).astype(np.int64))
+    places = np.unique(np.linspace(0, total - 1, min(total, most_rows)).astype(np.int64))
     sample = examples.take(pa.array(places))
-    pairs = sample["text_pair"].to_pylist() if "text_pair" in sample.column_names else None
-    cut = np.asarray(lengths(sample["text"].to_pylist(), pairs)) > max_length
+    cut = np.asarray(count(sample)) > max_length
     if not cut.any():
         return
     share = float(cut.mean())
     counted = "" if len(places) == total else f" (estimated from {len(places):,})"
     message = (
         f"{share:.1%} of the training texts are longer than max_length ({max_length} tokens) and lose their rest"
-        f"{counted}. Raise max_length, or set long_texts to head_tail or windows."
+        f"{counted}. {advice}"
     )
     found = sample.select(["_file", "_row"]).filter(pa.array(cut)).slice(0, 5).to_pylist()
     where = tuple({"file": row["_file"], "row": row["_row"], "split": "train"} for row in found)

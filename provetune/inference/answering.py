@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,14 @@ class Answerer(Protocol):
         Args:
             examples: columns ``text`` and, for pairs, ``text_pair``.
         """
+
+
+@runtime_checkable
+class StreamingAnswerer(Protocol):
+    """A loaded model that can tell its answer while it writes it, where its task can (`Streams`)."""
+
+    def stream(self, examples: pa.Table) -> Iterator[str]:
+        """Pieces of the answer to the one example."""
 
 
 class Backend(Protocol):

@@ -25,16 +25,18 @@ class TextColumns:
         mask: kinds of personal data that are replaced before the model sees a text.
         candidate_mask: kinds that the candidate replaces besides, after those, as it did with the rows it learned from.
         read: makes the text or texts of an item's cells, where the task does that itself (`ReadsInputs.read_input`).
+        whole: makes the text of an item as it was handed over, given the names as well (`ReadsItems.read_item`).
     """
 
     names: tuple[str, ...] = ("text",)
     mask: tuple[str, ...] = ()
     candidate_mask: tuple[str, ...] = ()
     read: Callable[[Sequence[Any], str], tuple[str, ...] | None] | None = None
+    whole: Callable[[Any, Sequence[str], str], str | None] | None = None
 
     @property
     def paired(self) -> bool:
-        return len(self.names) == 2
+        return len(self.names) == 2 and self.whole is None
 
     def texts_of(self, item: Any, where: str) -> tuple[str, ...] | None:
         """The one or two texts of an item; None where it has none.
@@ -42,8 +44,13 @@ class TextColumns:
         Raises:
             DataError: what should be text is a number, a list or anything else, or a column is not there.
         """
-        parts = self._parts(item, where)
-        texts = self._cells(parts, where) if self.read is None else self.read(parts, where)
+        texts: Sequence[str] | None
+        if self.whole is not None:
+            text = self.whole(item, self.names, where)
+            texts = None if text is None else (text,)
+        else:
+            parts = self._parts(item, where)
+            texts = self._cells(parts, where) if self.read is None else self.read(parts, where)
         if texts is None:
             return None
         self._refuse_surrogates(texts, where)

@@ -6,13 +6,15 @@ model.predict(["where is my parcel?"])      # [{"label": "delivery", "score": 0.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import ReadsInputs, Searches
+from provetune.core.protocols import ReadsInputs, ReadsItems, Searches, Streams
+from provetune.inference.answering import StreamingAnswerer
 from provetune.inference.inputs import Missing, Prepared, TextColumns, prepare
 from provetune.inference.predictions import Predictions
 from provetune.inference.threads import settle_threads
@@ -48,7 +50,11 @@ class Predictor:
         self.path, self.task, self.targets, self.record = path, task, targets, record
         self._answerer = answerer
         columns = text_columns(record)
-        self.columns = replace(columns, read=task.read_input) if isinstance(task, ReadsInputs) else columns
+        if isinstance(task, ReadsInputs):
+            columns = replace(columns, read=task.read_input)
+        elif isinstance(task, ReadsItems):
+            columns = replace(columns, whole=partial(task.read_item, record.get("columns") or {}))
+        self.columns = columns
 
     @property
     def precision(self) -> str:
@@ -89,10 +95,35 @@ class Predictor:
             DataError: an item is no text, or empty.
         """
         _check_top_k(top_k)
-        items = [texts] if isinstance(texts, str | Mapping) else list(texts)
+        items = [texts] if self._is_item(texts) else list(texts)
         found = prepare(items, self.columns, missing=missing)
         answers = self.answer(found, top_k=top_k, proba=proba)
         return Predictions(answers, [_shown(item) for item in items], self.answer_keys)
+
+    def stream(self, text: Any) -> Iterator[str]:
+        """The answer to one text or conversation, piece by piece as it is being written.
+
+        Closing the iterator stops the writing. Joined the pieces are what `predict` gives as ``text``.
+
+        Args:
+            text: one item, as `predict` takes them.
+
+        Raises:
+            UsageError: bundles of this task, or of this kind, do not write.
+            DataError: it is no text, or empty.
+        """
+        answerer = self._answerer
+        if not isinstance(self.task, Streams) or not isinstance(answerer, StreamingAnswerer):
+            raise UsageError(
+                f"A bundle of the task '{self.task.name}' writes no text that could be streamed; use predict."
+            )
+        return answerer.stream(prepare([text], self.columns).examples)
+
+    def _is_item(self, given: Any) -> bool:
+        """Whether a caller hands over one item rather than several."""
+        if isinstance(given, str | Mapping):
+            return True
+        return isinstance(self.task, ReadsItems) and self.task.is_item(given)
 
     def probabilities(self, texts: Sequence[Any] | pa.Table) -> Array:
         """Probabilities of each text, float64 (N, C), in the order of `targets.names`.
@@ -110,15 +141,16 @@ class Predictor:
         return found
 
     def answer(self, prepared: Prepared, *, top_k: int | None = None, proba: bool = False) -> list[dict[str, Any]]:
-        """Answers to prepared items; those without text have None under each of `answer_keys`."""
-        nothing: dict[str, Any] = dict.fromkeys(self.answer_keys)
-        if proba or top_k is not None:
-            nothing["labels"] = {}
-        answers: list[dict[str, Any]] = [dict(nothing) for _ in range(prepared.count)]
+        """Answers to prepared items; those without text have the keys of the others, and nothing under them."""
+        found: list[dict[str, Any]] = []
         if len(prepared.examples):
             found = self.task.predictions(self.answers(prepared.examples), self.targets, top_k=top_k, proba=proba)
-            for place, row in zip(prepared.places, found, strict=True):
-                answers[place] = row
+        nothing: dict[str, Any] = dict.fromkeys(found[0] if found else self.answer_keys)
+        if "labels" in nothing or (not found and (proba or top_k is not None)):
+            nothing["labels"] = {}
+        answers: list[dict[str, Any]] = [dict(nothing) for _ in range(prepared.count)]
+        for place, row in zip(prepared.places, found, strict=True):
+            answers[place] = row
         return answers
 
     def predict_file(

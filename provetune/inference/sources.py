@@ -238,8 +238,17 @@ class WholeSource:
         self.names = tuple(self._raw.names)
 
     def rows(self) -> Iterator[tuple[str, Row]]:
+        from provetune.data.table import Kind
+
+        kinds = {name: self._raw.kind_of(name).tolist() for name in self._raw.kinds}
+        at = 0
         for batch in self._raw.table.to_batches(max_chunksize=_PARQUET_ROWS):
             for row in batch.to_pylist():
+                # What was no text in the file is none here either.
+                for name, of in kinds.items():
+                    if of[at] not in (Kind.TEXT, Kind.MISSING):
+                        row[name] = json.loads(row[name])
+                at += 1
                 yield f"{self._raw.location}, row {row.pop('_row')}", row
 
 

@@ -58,7 +58,7 @@ def weights_digest(model: torch.nn.Module) -> bytes:
 def read_outputs(folder: Path, key: str) -> list[Array] | None:
     """Outputs of F features that were kept under a key; None where there are none, or the file is damaged."""
     try:
-        with np.load(_place(folder, key), allow_pickle=False) as kept:
+        with _place(folder, key).open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             return [kept[str(number)] for number in range(len(kept.files))]
     except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
         return None

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import CorruptError, EnvironmentFault
-from provetune.core.protocols import Finding
+from provetune.core.protocols import CountsTokens, Finding, Task
 from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.choices import backbone_at, is_unlike, with_task_defaults
-from provetune.study.lengths import count_tokens, measure_lengths
+from provetune.study.lengths import COUNTED_ROWS, count_tokens, counting_tokenizer, measure_lengths
 from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
 from provetune.study.quick_tokenizer import quick_tokenizer
 from provetune.study.resolve import check_scopes, language_of
@@ -104,12 +104,34 @@ def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | No
         if is_unlike(language, backbone) and backbone.name not in told:
             yield _unlike(language, backbone, splits)
         told.add(backbone.name)
-        yield from _find_truncated(names, candidate, backbone, splits)
+        if isinstance(task, CountsTokens):
+            found = _find_too_long(task, file, candidate, backbone, splits)
+        else:
+            found = _find_truncated(candidate, backbone, splits)
+        for finding in found:
+            yield replace(finding, message=f"{', '.join(names)} ({backbone.name}): {finding.message}")
 
 
-def _find_truncated(
-    names: Sequence[str], candidate: Candidate, backbone: Backbone, splits: Splits
+def _find_too_long(
+    task: Task, file: ProblemFile, candidate: Candidate, backbone: Backbone, splits: Splits
 ) -> Iterator[Finding]:
+    """Rows with too many tokens, of a task that counts them itself."""
+    from provetune.data.places import Rows
+    from provetune.data.text_faults import find_too_long
+
+    targets = task.targets(splits.train, options=file.problem.options)
+    tokenizer, most = counting_tokenizer(backbone, task, targets), backbone.max_positions
+    max_length = candidate.max_length
+    if max_length == AUTO:
+        max_length = measure_lengths(splits.train, tokenizer, most, task).choose_max_length()
+
+    def count(sample: Any) -> Any:
+        return measure_lengths(sample, tokenizer, most, task).tokens
+
+    yield from find_too_long(Rows(splits), count, min(int(max_length), most), COUNTED_ROWS, "Raise max_length.")
+
+
+def _find_truncated(candidate: Candidate, backbone: Backbone, splits: Splits) -> Iterator[Finding]:
     from provetune.data.places import Rows
     from provetune.data.text_faults import find_truncated
 
@@ -120,8 +142,7 @@ def _find_truncated(
     if max_length == AUTO:
         max_length = measure_lengths(splits.train, tokenizer, backbone.max_positions).choose_max_length()
     lengths = partial(_count, tokenizer, backbone.max_positions)
-    for finding in find_truncated(Rows(splits), lengths, min(int(max_length), backbone.max_positions)):
-        yield replace(finding, message=f"{', '.join(names)} ({backbone.name}): {finding.message}")
+    yield from find_truncated(Rows(splits), lengths, min(int(max_length), backbone.max_positions))
 
 
 def _count(tokenizer: Any, max_positions: int, texts: Sequence[str], pairs: Sequence[str] | None) -> Any:

@@ -12,8 +12,8 @@ from provetune.models.devices import settle_device
 from provetune.problem.reading import ProblemFile
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.corrections import read_corrections
-from provetune.study.lengths import Lengths, measure_lengths
-from provetune.study.quick_tokenizer import quick_tokenizer
+from provetune.study.lengths import Lengths, counting_tokenizer, measure_lengths
+from provetune.study.objectives import settle_objective
 from provetune.study.variant_notes import learned_rows_of
 
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ class CandidateChooser:
 
         candidate = with_task_defaults(self.problem.candidates[name], self.task)
         method = METHODS.get(candidate.method)
-        settings = method.settings.model_validate(candidate.extra)
+        objective = settle_objective(candidate, self.targets)
+        own = {key: value for key, value in candidate.extra.items() if key not in type(objective).model_fields}
+        settings = method.settings.model_validate(own)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
         data = read_corrections(self.file, name, candidate.data, self.targets)
         if data is not candidate.data:
@@ -93,7 +95,8 @@ class CandidateChooser:
         if method.learns_from == "weights" and backbone is not None:
             chosen |= training_choices(candidate, method, chosen["max_length"], rows=rows, width=backbone.width)
             self._tell_of_epochs(name, candidate, chosen["epochs"], method)
-        self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **settings.model_dump(), **chosen})
+        added = {**objective.model_dump(), **settings.model_dump()}
+        self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **added, **chosen})
         self.backbones[name] = backbone
         self.settings[name] = settings
 
@@ -129,8 +132,8 @@ class CandidateChooser:
 
     def _lengths_of(self, backbone: Backbone) -> Lengths:
         if backbone.content_hash not in self._lengths:
-            tokenizer = quick_tokenizer(backbone.path, backbone.source)
-            measured = measure_lengths(self.splits.train, tokenizer, backbone.max_positions)
+            tokenizer = counting_tokenizer(backbone, self.task, self.targets)
+            measured = measure_lengths(self.splits.train, tokenizer, backbone.max_positions, self.task)
             self._lengths[backbone.content_hash] = measured
         return self._lengths[backbone.content_hash]
 

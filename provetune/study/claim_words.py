@@ -12,6 +12,8 @@ from provetune.statistics.failures import most_failures
 if TYPE_CHECKING:
     from provetune.study.claim_figures import CandidateRows
 
+_LONG = 9999.5
+"""From here on four digits would need an exponent."""
 _FIRST = {"supported": "Supported", "refuted": "Refuted", "inconclusive": "Inconclusive"}
 
 
@@ -71,7 +73,16 @@ def say_conditions(names: Sequence[str], candidates: Mapping[str, CandidateRows]
 
 def spell(value: float) -> str:
     """A figure with as many digits as are worth reading."""
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.4g}"
+    return f"{value:.4f}" if abs(value) < 1 else brief(value)
+
+
+def brief(value: float, sign: str = "") -> str:
+    """A figure in four digits, whole where it is larger.
+
+    Args:
+        sign: ``"+"`` shows that of a positive figure too.
+    """
+    return f"{value:{sign}.4g}" if abs(value) < _LONG else f"{value:{sign},.0f}"
 
 
 def _claimed(claim: Claim, *, opposite: bool) -> str:

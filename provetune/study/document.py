@@ -84,21 +84,29 @@ def as_html(document: Mapping[str, Any]) -> str:
     )
 
 
+_LARGE = 1000.0
 _ANSWERS = {True: "met", False: "not met", None: "undecided"}
-_SHOWN_METRICS = 5
 
 
 def _shown_metrics(document: Mapping[str, Any]) -> list[str]:
+    from provetune.study.shown_metrics import choose_metrics
+
     found = dict.fromkeys(metric for entry in document["candidates"].values() for metric in entry["metrics"])
-    return list(found)[:_SHOWN_METRICS]
+    return choose_metrics(list(found), document.get("metric"))
 
 
 def _cell(score: Mapping[str, Any] | None) -> str:
     if score is None or score["mean"] is None:
         return "–"
     known = [value for value in score["seeds"] if value is not None]
-    between = f" ({min(known):.3f} to {max(known):.3f})" if len(known) > 1 else ""
-    return f"{score['mean']:.3f}{between}"
+    digits = decimals(score["mean"])
+    between = f" ({min(known):,.{digits}f} to {max(known):,.{digits}f})" if len(known) > 1 else ""
+    return f"{score['mean']:,.{digits}f}{between}"
+
+
+def decimals(value: float) -> int:
+    """Decimals of a score in plain text: three, fewer of large figures, which are in units of the data."""
+    return 3 if abs(value) < _LARGE else 1
 
 
 def _finite(value: float | None) -> float | None:

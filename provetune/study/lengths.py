@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from provetune.core.protocols import LongTexts
+from provetune.core.protocols import CountsTokens, LongTexts, PreparesTokenizer
 from provetune.models.encoding import BATCH_ROWS, fast_tokenizer
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import Array
+    from provetune.core.protocols import Array, Targets, Task
+    from provetune.models.backbones import Backbone
 
 SAMPLE_ROWS = 20_000
+COUNTED_ROWS = 2_000
+"""Rows that a task counts itself, which takes longer than counting texts."""
 PERCENTILE = 99
 STEP = 8
 LONG_SHARE = 0.01
@@ -52,11 +55,30 @@ class Lengths:
         return "head_tail" if self.share_longer(max_length) > LONG_SHARE else "head"
 
 
-def measure_lengths(examples: pa.Table, tokenizer: Any, max_positions: int) -> Lengths:
-    """Token counts of the examples' texts (with their pairs), of at most 20,000 rows spread evenly."""
+def measure_lengths(examples: pa.Table, tokenizer: Any, max_positions: int, task: Task | None = None) -> Lengths:
+    """Token counts of the examples' texts (with their pairs), of at most 20,000 rows spread evenly.
+
+    Args:
+        task: counts its rows itself, where it can.
+    """
+    if isinstance(task, CountsTokens):
+        places = np.unique(np.linspace(0, len(examples) - 1, min(len(examples), COUNTED_ROWS)).astype(np.int64))
+        return Lengths(task.count_tokens(examples.take(places), tokenizer, max_positions), max_positions)
     rows = sample_rows(examples, SAMPLE_ROWS)
     pairs = rows.column("text_pair").to_pylist() if "text_pair" in rows.column_names else None
     return Lengths(count_tokens(tokenizer, rows.column("text").to_pylist(), pairs, max_positions), max_positions)
+
+
+def counting_tokenizer(backbone: Backbone, task: Task, targets: Targets) -> Any:
+    """A backbone's tokenizer for counting: the quick one, or the whole one for tasks that count their rows themselves."""
+    from provetune.study.quick_tokenizer import quick_tokenizer
+
+    if not isinstance(task, CountsTokens):
+        return quick_tokenizer(backbone.path, backbone.source)
+    from provetune.models.loading import load_tokenizer
+
+    tokenizer = load_tokenizer(backbone.path)
+    return task.prepare_tokenizer(tokenizer, targets) if isinstance(task, PreparesTokenizer) else tokenizer
 
 
 def count_tokens(tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, max_positions: int) -> Array:

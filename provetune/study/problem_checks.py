@@ -17,6 +17,7 @@ from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
 from provetune.problem.faults import Check, Fault, Keys, show
 from provetune.problem.syntax import AUTO, Candidate, Columns
+from provetune.study.objectives import objective_fields
 
 DEFAULT_TASK = "classification"
 _GRADIENT_FIELDS = (
@@ -153,6 +154,10 @@ def _check_unused(keys: Keys, candidate: Mapping[str, Any], method: Method) -> I
 def _check_method_settings(keys: Keys, candidate: Mapping[str, Any], method: Method) -> Iterable[Fault]:
     extra = {key: value for key, value in candidate.items() if key not in Candidate.model_fields}
     own = method.settings.model_fields
+    objective = objective_fields(candidate)
+    if objective is not None:
+        of_objective = {key: extra.pop(key) for key in list(extra) if key in objective.model_fields}
+        yield from _faults_of_settings(keys, objective, of_objective)
     for key in [key for key in extra if key not in own]:
         yield Fault((*keys, key), f"Unknown key '{key}' for the method '{method.name}'.", _where_known(key, method))
         del extra[key]

@@ -24,8 +24,9 @@ def choose_metrics(present: Sequence[str], primary: str | None = None) -> list[s
         # What a task puts before them is its own measure, e.g. the distance of labels that have an order.
         first_known = next(number for number, name in enumerate(present) if name in _OF_LABELS)
         chosen = [*present[:first_known], *(name for name in _OF_LABELS if name in present)]
-    first = [primary] if primary in present else []
-    return list(dict.fromkeys([*first, *chosen]))[:MOST_METRICS]
+    if primary is not None and primary in present:
+        chosen = [primary, *chosen]
+    return list(dict.fromkeys(chosen))[:MOST_METRICS]
 
 
 def metric_facts(task: Task) -> dict[str, dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,8 +15,11 @@ Table: TypeAlias = tuple[list[str], list[list[Any]]]
 
 
 def export_tables(document: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Write every table of a report into `folder`; returns the files, in the report's order."""
-    return write_tables({name: build(document) for name, build in _TABLES.items()}, folder)
+    """Write every table of a report into `folder`; returns the files, in the report's order.
+
+    Tables that only this task has are called ``task_NAME.csv``.
+    """
+    return write_tables({**{name: build(document) for name, build in _TABLES.items()}, **_own(document)}, folder)
 
 
 def export_comparison(document: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -198,6 +202,36 @@ def _slices(document: Mapping[str, Any]) -> Table:
     return ["candidate", "by", "kind", "value", "rows", "mean"], rows
 
 
+def _mistakes(document: Mapping[str, Any]) -> Table:
+    parts = ["file", "row", "row_id", "text", "label", "prediction", "confidence", "cost", "value"]
+    rows = [
+        [name, *(_joined(line.get(part)) for part in parts), " ".join(map(str, line["wrong_runs"]))]
+        for name, lines in document["errors"]["mistakes"].items()
+        for line in lines
+    ]
+    return ["candidate", *parts, "wrong_runs"], rows
+
+
+def _joined(value: Any) -> Any:
+    """Several labels as one cell."""
+    return "|".join(map(str, value)) if isinstance(value, (list, tuple)) else value
+
+
+def _own(document: Mapping[str, Any]) -> dict[str, Table]:
+    """The task's own tables, those of all candidates in one where they have the same columns."""
+    found: dict[str, Table] = {}
+    for candidate, report in _candidates(document):
+        for table in report["tables"]:
+            name = f"task_{_NOT_IN_NAMES.sub('_', table['name'])}"
+            header = ["candidate", "run", *table["columns"]]
+            while name in found and found[name][0] != header:
+                name += "_"
+            found.setdefault(name, (header, []))[1].extend([candidate, table["k"], *row] for row in table["rows"])
+    return found
+
+
+_NOT_IN_NAMES = re.compile(r"[^\w-]+")
+
 _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "scores": _scores,
     "labels": _labels,
@@ -210,4 +244,5 @@ _TABLES: Mapping[str, Callable[[Mapping[str, Any]], Table]] = {
     "accept": _accept,
     "claims": _claims,
     "slices": _slices,
+    "mistakes": _mistakes,
 }

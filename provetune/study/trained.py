@@ -27,6 +27,7 @@ from provetune.core.protocols import (
 from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
 from provetune.study.learned import Learned
+from provetune.study.objectives import objective_of, with_reference
 from provetune.study.tracking import tracking
 from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
@@ -100,6 +101,9 @@ class _Training:
         torch.manual_seed(derive(spec.seed, "adapter"))  # what is added is drawn from torch's own state
         if isinstance(self.task, PreparesModel):
             plain = self.task.prepare_model(plain, self.tokenizer, self.targets)
+        self.objective = objective_of(spec)
+        pad = self.tokenizer.pad_token_id
+        self.train_features = with_reference(spec, self.task, self.objective, plain, self.train_features, pad)
         self.model = self.method.prepare(plain, settings, self.task)
 
     def events(self) -> Iterator[Event]:
@@ -117,7 +121,7 @@ class _Training:
             self.train_features,
             self.targets,
             train_settings(self.spec),
-            objective=_objective(self.spec),
+            objective=self.objective,
             score=self._score,
             primary=primary_metric(self.task),
             checkpoint=self.spec.place / "checkpoint",
@@ -236,13 +240,3 @@ def train_settings(spec: TrialSpec) -> TrainSettings:
 def primary_metric(task: Task) -> Metric:
     """The metric that selection goes by."""
     return task.metrics[0]
-
-
-def _objective(spec: TrialSpec) -> Any:
-    from provetune.training.objectives import OBJECTIVES
-
-    names = spec.settings.get("objective", "plain")
-    names = [names] if isinstance(names, str) else list(names)
-    if len(names) != 1:
-        raise UsageError(f"One objective at a time is known so far. Got {', '.join(names)}.")
-    return OBJECTIVES.get(names[0])

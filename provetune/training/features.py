@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,6 +74,19 @@ class FeatureStore:
         subset._count = len(subset._kept)
         return subset
 
+    def with_columns(self, columns: Mapping[str, Array]) -> FeatureStore:
+        """The features with more numbers: one for each of them, (F,), by name."""
+        wider = copy.copy(self)
+        wider._columns = dict(self._columns)
+        total = len(self._columns["row"][0])
+        for name, values in columns.items():
+            numbers = np.asarray(values)
+            if self._kept is not None:
+                numbers = np.zeros(total, dtype=numbers.dtype)
+                numbers[self._kept] = values
+            wider._columns[name] = (numbers, None)
+        return wider
+
     def _numbers(self, name: str) -> Array:
         numbers = self._columns[name][0]
         return numbers if self._kept is None else numbers[self._kept]
@@ -117,6 +130,8 @@ def _content_hash(
     # What a task puts before texts is kept with the tokenizer, but not in its vocabulary.
     kept = getattr(tokenizer, "init_kwargs", {})
     prefixes = {name: str(kept[name]) for name in sorted(kept) if name.endswith("_prefix")}
+    if getattr(tokenizer, "chat_template", None):
+        prefixes["chat_template"] = str(tokenizer.chat_template)
     digest.update(json.dumps([task.name, asdict(settings), names, vocabulary, prefixes]).encode())
     for name in (column for column in examples.column_names if _is_read(column)):
         digest.update(name.encode())

@@ -46,7 +46,7 @@ def test_spread_is_mean_and_sample_deviation() -> None:
 
 
 def test_well_known_metrics_come_first() -> None:
-    assert choose_metrics([{"zeta": 1, "macro_f1": 1, "accuracy": 1}]) == ["accuracy", "macro_f1"]
+    assert choose_metrics([{"macro_f1": 1, "zeta": 1, "accuracy": 1}]) == ["accuracy", "macro_f1"]
     assert choose_metrics([{"mae": 1}, {"rmse": 1}]) == ["mae", "rmse"]
 
 

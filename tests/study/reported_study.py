@@ -16,6 +16,7 @@ from provetune.evaluation.outcomes import build_outcomes
 from provetune.study.errors_worth_reading import errors_worth_reading
 from provetune.study.report import report_document
 from provetune.study.report_runs import FinishedRun
+from provetune.tasks import TASKS
 
 ONE_WRONG = ["b", *GOLD[1:]]
 SAID = {"words": [ONE_WRONG, ["b", "b", *GOLD[2:]]], "full": [list(GOLD), ONE_WRONG]}
@@ -121,7 +122,7 @@ def full_document(folder: Path) -> dict[str, Any]:
     document["failed_check"] = {"metric": "accuracy", "level": 0.625, "higher_is_better": True}
     texts = [f"text number {number}" for number in range(len(GOLD))]
     runs = {name: make_runs(said) for name, said in SAID.items()}
-    document["errors"] = errors_worth_reading(make_examples(texts), runs, TARGETS)
+    document["errors"] = errors_worth_reading(make_examples(texts), runs, TASKS.get("classification"), TARGETS)
     score = {"mean": 0.5, "seeds": [0.5, 0.5]}
     part = {"value": "phone", "rows": 4, "candidates": {"words": score, "full": score}}
     document["slices"] = [{"by": "channel", "kind": "column", "values": [part, {**part, "value": "mail"}]}]

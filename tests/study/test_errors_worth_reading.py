@@ -11,10 +11,13 @@ from reported_study import TARGETS, make_examples, make_runs
 from provetune.core.protocols import Targets
 from provetune.evaluation.outcomes import build_outcomes
 from provetune.problem.syntax import Columns
-from provetune.study.errors_worth_reading import MOST_LETTERS, errors_worth_reading
+from provetune.study.errors_worth_reading import errors_worth_reading
 from provetune.study.report_runs import FinishedRun, align
 from provetune.study.report_slices import length_parts, slice_reports
+from provetune.study.shown_rows import MOST_LETTERS
 from provetune.tasks import TASKS
+
+TASK = TASKS.get("classification")
 
 TEXTS = [f"text {number}" for number in range(len(GOLD))]
 # GOLD is a a a b b b b b. Row 0 is wrong in both runs, row 7 in the second alone but there quite sure.
@@ -24,7 +27,7 @@ SURE = [[0.7, *[0.8] * 7], [0.9, *[0.8] * 6, 0.99]]
 
 
 def test_confident_mistakes_come_first() -> None:
-    found = errors_worth_reading(make_examples(TEXTS), {"words": make_runs([FIRST, SECOND], SURE)}, TARGETS)
+    found = errors_worth_reading(make_examples(TEXTS), {"words": make_runs([FIRST, SECOND], SURE)}, TASK, TARGETS)
     first, second = found["mistakes"]["words"]
     assert (found["split"], found["disagreements"]) == ("validation", [])
     assert (first["row_id"], first["file"], first["row"], first["text"]) == ("r0", "a.csv", 2, "text 0")
@@ -37,7 +40,7 @@ def test_confident_mistakes_come_first() -> None:
 
 def test_rows_that_candidates_answer_differently() -> None:
     runs = {"words": make_runs([FIRST, FIRST]), "full": make_runs([list(GOLD), SECOND, list(GOLD)])}
-    (one,) = errors_worth_reading(make_examples(TEXTS), runs, TARGETS)["disagreements"]
+    (one,) = errors_worth_reading(make_examples(TEXTS), runs, TASK, TARGETS)["disagreements"]
     assert (one["row_id"], one["label"]) == ("r0", "a")
     assert one["said"]["words"] == {"prediction": "b", "confidence": pytest.approx(0.8), "right_runs": []}
     assert (one["said"]["full"]["prediction"], one["said"]["full"]["right_runs"]) == ("a", [0, 2])
@@ -45,7 +48,7 @@ def test_rows_that_candidates_answer_differently() -> None:
 
 def test_long_texts_are_cut_and_rows_are_matched_by_id() -> None:
     examples = make_examples(["x" * 5000, *TEXTS[1:]]).take([7, 6, 5, 4, 3, 2, 1, 0])
-    (one,) = errors_worth_reading(examples, {"words": make_runs([FIRST])}, TARGETS)["mistakes"]["words"]
+    (one,) = errors_worth_reading(examples, {"words": make_runs([FIRST])}, TASK, TARGETS)["mistakes"]["words"]
     assert one["row_id"] == "r0"
     assert len(one["text"]) == MOST_LETTERS
     assert one["text"].endswith("…")
@@ -56,7 +59,7 @@ def test_rows_without_a_label_are_left_out() -> None:
     run = FinishedRun(make_runs([FIRST])[0].folder, {"k": 0}, table)
     shown, (outcomes,) = align([run], make_examples(TEXTS))
     assert shown.column("row_id").to_pylist() == outcomes.column("row_id").to_pylist() == ["r0"]
-    assert len(errors_worth_reading(make_examples(TEXTS), {"words": [run]}, TARGETS)["mistakes"]["words"]) == 1
+    assert len(errors_worth_reading(make_examples(TEXTS), {"words": [run]}, TASK, TARGETS)["mistakes"]["words"]) == 1
 
 
 def test_several_labels_a_row_are_judged_by_their_worst() -> None:
@@ -64,14 +67,14 @@ def test_several_labels_a_row_are_judged_by_their_worst() -> None:
     probabilities = np.array([[0.9, 0.4], [0.6, 0.7]])
     table = build_outcomes(["r0", "r1"], [["a", "b"], ["a", "b"]], [["a"], ["b", "a"]], probabilities)
     run = FinishedRun(make_runs([FIRST])[0].folder, {"k": 0}, table)
-    (one,) = errors_worth_reading(make_examples(TEXTS[:2]), {"x": [run]}, targets)["mistakes"]["x"]
+    (one,) = errors_worth_reading(make_examples(TEXTS[:2]), {"x": [run]}, TASK, targets)["mistakes"]["x"]
     assert (one["row_id"], one["label"], one["prediction"]) == ("r0", ["a", "b"], ["a"])
     assert one["confidence"] == pytest.approx(0.6)
 
 
 def test_without_texts_there_is_nothing_to_read() -> None:
     examples = pa.table({"row_id": ["r0"]})
-    assert errors_worth_reading(examples, {"x": make_runs([FIRST])}, TARGETS)["mistakes"] == {}
+    assert errors_worth_reading(examples, {"x": make_runs([FIRST])}, TASK, TARGETS)["mistakes"] == {}
 
 
 def test_slices_by_column_and_by_length() -> None:
@@ -80,8 +83,7 @@ def test_slices_by_column_and_by_length() -> None:
     examples = make_examples(texts, channel=channel, intent=list(GOLD), number=[str(n) for n in range(8)])
     columns = Columns(text="message", label="intent", id="number")
     runs = {"words": make_runs([FIRST, list(GOLD)]), "full": []}
-    task = TASKS.get("classification")
-    by_channel, by_length = slice_reports(examples, runs, task, TARGETS, "accuracy", columns)
+    by_channel, by_length = slice_reports(examples, runs, TASK, TARGETS, "accuracy", columns)
     assert (by_channel["by"], by_channel["kind"]) == ("channel", "column")
     assert [(part["value"], part["rows"]) for part in by_channel["values"]] == [("mail", 5), ("phone", 2)]
     # Row 0 is a phone row; one of two is wrong in the first run, none in the second.

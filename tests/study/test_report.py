@@ -152,9 +152,9 @@ def test_how_to_reproduce_names_code_data_and_seeds(study: Path) -> None:
 def test_every_table_is_exported(study: Path, tmp_path: Path) -> None:
     files = export_tables(report_document(study), tmp_path / "csv")
     names = ["scores", "labels", "confusion", "most_confused", "steps", "evaluations", "calibration", "trials"]
-    assert [file.stem for file in files] == [*names, "claims"]
+    assert [file.stem for file in files] == [*names, "claims", "task_risk_coverage"]
     opened = export_tables(report_document(study, open_test=True), tmp_path / "opened")
-    assert [file.stem for file in opened] == [*names, "accept", "claims"]
+    assert [file.stem for file in opened] == [*names, "accept", "claims", "task_risk_coverage"]
     with (tmp_path / "csv" / "confusion.csv").open(encoding="utf-8-sig", newline="") as stream:
         lines = list(csv.DictReader(stream))
     assert {"candidate": "words", "table": "", "gold": "a", "predicted": "b", "count": "3"} in lines

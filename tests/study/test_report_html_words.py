@@ -25,7 +25,7 @@ def test_both_languages_have_every_word_and_the_same_places() -> None:
 
 
 def test_chinese_is_chinese() -> None:
-    same = {"F1", "Provetune", "{left}"}
+    same = {"F1", "Provetune", "{left}", "chrF", "BLEU", "ROUGE-1", "ROUGE-2", "ROUGE-L"}
     for key, (_, chinese) in WORDS.items():
         assert chinese in same or re.search("[\u4e00-\u9fff；]", chinese), key
 
@@ -54,6 +54,7 @@ def test_templates_hold_no_words_of_their_own() -> None:
 def test_what_the_table_does_not_know_is_shown_as_it_is() -> None:
     words = Words("zh")
     assert (words.metric("macro_f1"), words.metric("f7")) == ("宏平均 F1", "f7")
+    assert (words.metric("recall:人名"), words.metric("f7:a")) == ("召回率:人名", "f7:a")
     assert words.known("task", "ranking") == "ranking"
 
 
@@ -72,6 +73,22 @@ def test_what_the_table_does_not_know_is_shown_as_it_is() -> None:
 def test_scores_and_differences(value: float | None, score: str, signed: str) -> None:
     assert numbers.score(value) == score
     assert numbers.signed(value) == signed
+
+
+def test_a_deviation_has_the_decimals_of_its_mean() -> None:
+    assert numbers.spread(0.9124, 0.00412) == "0.912 ± 0.004"
+    assert numbers.spread(31.417, 1.239) == "31.42 ± 1.24"
+    assert numbers.spread(51234.5, 1234.5) == "51,234 ± 1,234"
+    assert numbers.spread(31.417, None) == "31.42"
+
+
+def test_cells_of_a_tasks_own_table() -> None:
+    cells = [1500, 0.25, -0.00208, 3.14159, None, float("nan"), "a < b", True]
+    assert [numbers.cell(cell) for cell in cells] == ["1,500", "0.250", "−0.002", "3.14", "–", "–", "a < b", "True"]
+    assert numbers.are_tiny([0.0004, -0.00012])
+    assert not numbers.are_tiny([0.0004, 0.2])
+    assert not numbers.are_tiny([0.0, "x", 3])
+    assert numbers.cell(-0.000123456, tiny=True) == "−0.000123"
 
 
 def test_other_figures() -> None:

@@ -6,6 +6,7 @@ transformers class. Both take fp32 or bf16 weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,17 @@ class TorchAnswerer:
             precision=self.precision,
         )
         return found, features
+
+    def stream(self, examples: pa.Table) -> Iterator[str]:
+        """Pieces of the answer to the one example, of a task that `Streams`."""
+        from provetune.inference.features import FeatureTable
+
+        task: Any = self.task
+        features = FeatureTable(task.encode(examples, self.network.tokenizer, self.settings, None))
+        batch = task.collate(features.take([0]), self.network.pad_id)
+        batch = {name: value.to(self.network.device) for name, value in batch.items()}
+        pieces: Iterator[str] = task.stream(self.network.model, batch, self.targets, self.network.tokenizer)
+        return pieces
 
 
 class TransformersBackend:

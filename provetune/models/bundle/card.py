@@ -183,7 +183,9 @@ def _name(record: Mapping[str, Any]) -> str:
 
 def _pipeline(record: Mapping[str, Any]) -> str | None:
     """transformers' pipeline for the task; bundles of before it was written down are classifiers."""
-    found: str | None = record.get("pipeline", "text-classification" if record.get("task") == "classification" else None)
+    found: str | None = record.get(
+        "pipeline", "text-classification" if record.get("task") == "classification" else None
+    )
     return found
 
 

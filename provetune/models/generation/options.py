@@ -28,10 +28,8 @@ class DecodingOptions(BaseModel):
         0, description="So many tokens in a row are never written twice; 0 allows everything."
     )
     min_target_length: Annotated[int, Field(ge=0)] = Field(0, description="Tokens that are written at least.")
-    max_target_length: Annotated[int, Field(ge=2, le=16_384)] | Literal["auto"] = Field(
-        "auto",
-        description="Tokens of a target at most, in training and in writing; what is longer is cut and counted. auto: "
-        "as many as the longest training target can have, 256 at most.",
+    max_target_length: Annotated[int, Field(ge=2, le=16_384)] = Field(
+        128, description="Tokens of a target at most, in training and in writing. What is longer is cut and counted."
     )
     temperature: Annotated[float, Field(gt=0)] = Field(
         1.0, description="Of sampling: under 1 likely tokens become likelier still, over 1 less so."
@@ -44,7 +42,7 @@ class DecodingOptions(BaseModel):
 
 
 def longest_target(targets: Iterable[str]) -> int:
-    """What ``max_target_length: auto`` is for these targets: no tokenizer makes more tokens of a text than it has bytes."""
+    """Tokens that the longest of these can have, 256 at most: no tokenizer makes more of a text than it has bytes."""
     longest = max((len(text.encode()) for text in targets), default=0)
     return min(AUTO_TARGET_LENGTH, longest + _SPECIAL_TOKENS)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 _DECIMALS = 3
 _LARGE = 100.0
+_SMALL = 0.01
 MISSING = "–"
 
 
@@ -23,17 +25,23 @@ def spread(mean: float, deviation: float | None) -> str:
     return f"{score(mean)} ± {deviation:,.{_decimals(mean)}f}"
 
 
-def cell(value: object) -> str:
-    """A cell of a task's own table: counts whole, other numbers with the digits that tell them apart."""
-    if value is None:
-        return MISSING
+def cell(value: object, *, tiny: bool = False) -> str:
+    """A cell of a task's own table: counts whole, other numbers as scores.
+
+    Args:
+        tiny: the column is of figures so small that scores would not tell them apart.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return str(value)
+        return MISSING if value is None else str(value)
     if isinstance(value, int):
         return _minus(f"{value:,}")
-    if not math.isfinite(value):
-        return MISSING
-    return score(value) if value == 0 or abs(value) >= 0.01 else _minus(f"{value:.3g}")
+    return _minus(f"{value:.3g}") if tiny and math.isfinite(value) else score(value)
+
+
+def are_tiny(values: Iterable[object]) -> bool:
+    """Whether three decimals would leave little of every number there is."""
+    sizes = [abs(value) for value in values if isinstance(value, float) and math.isfinite(value)]
+    return 0 < max(sizes, default=0.0) < _SMALL
 
 
 def signed(value: float | None) -> str:

@@ -42,13 +42,15 @@ def own_tables(candidate: str, tables: Sequence[Mapping[str, Any]], words: Words
 
 def _table(candidate: str, table: Mapping[str, Any], words: Words) -> OwnTable:
     rows = table["rows"]
+    words_of_cells = words if table["name"] in NAMED_CELLS else None
+    tiny = [numbers.are_tiny(column) for column in zip(*rows, strict=True)]
     aligned = [all(_is_number(row[place]) for row in rows) for place in range(len(table["columns"]))]
     return OwnTable(
         title=words.phrase(table["title"]),
         of=words("of_seed", k=table["k"]),
         href=trial_href(candidate, table["k"]),
         columns=[(words.phrase(name), right) for name, right in zip(table["columns"], aligned, strict=True)],
-        rows=[[_cell(cell, words if table["name"] in NAMED_CELLS else None) for cell in row] for row in rows],
+        rows=[[_cell(cell, small, words_of_cells) for cell, small in zip(row, tiny, strict=True)] for row in rows],
         note=words.phrase(table["note"]),
         tall=len(rows) > TALL,
     )
@@ -58,13 +60,13 @@ def _is_number(cell: Any) -> bool:
     return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
 
 
-def _cell(cell: Any, words: Words | None) -> str:
+def _cell(cell: Any, tiny: bool, words: Words | None) -> str:
     """A cell as text.
 
     Args:
         words: None where a cell may be a word of the data.
     """
-    text = numbers.cell(cell)
+    text = numbers.cell(cell, tiny=tiny)
     if words is not None and isinstance(cell, str):
         text = words.phrase(text)
     return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 TEMPLATES = Path(__file__).parent / "templates"
+_LONG = 40
 _FORBIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -84,7 +85,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(numbers=numbers, places=places, colour_of=colour_of, spread_text=spread_text)
-    environment.globals.update(method_words=method_words, is_better_low=is_better_low)
+    environment.globals.update(method_words=method_words, is_better_low=is_better_low, is_long=is_long)
     environment.tests["better_low"] = lambda metric, document: is_better_low(document, metric)
     environment.filters["answer"] = answer_text
     return environment
@@ -106,7 +107,12 @@ def answer_text(answer: object) -> str:
     """A label, or several of them, as one text."""
     if isinstance(answer, (list, tuple)):
         return ", ".join(map(str, answer)) or numbers.MISSING
-    return str(answer)
+    return str(answer) or numbers.MISSING
+
+
+def is_long(*answers: object) -> bool:
+    """Whether answers are too long to stand side by side."""
+    return max(len(answer_text(answer)) for answer in answers) > _LONG
 
 
 def _style() -> Markup:

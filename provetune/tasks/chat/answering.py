@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
     from provetune.tasks.chat.options import ChatOptions
 
+_LEAST_SHARE = 4
 _FIGURES = ("loss", "tokens", "size", "mean", "mean_rejected", "score")
 
 
@@ -60,8 +61,9 @@ def answer_batch(
         given = [prompts[row] for row in asked]
         written = write_answers(plain, given, options)
         figures[asked, _FIGURES.index("score")] = _scores(plain, given, written)
+        ends = [[token] for token in _ends(plain)]
         for row, ids in zip(asked, written, strict=True):
-            said[row] = (tokenizer.decode(ids, skip_special_tokens=True), len(ids) >= options.max_target_length)
+            said[row] = (tokenizer.decode(ids, skip_special_tokens=True), ids[-1:] not in ends)
     return [_record(*said.get(row, (None, False)), figures[row]) for row in range(len(prompts))]
 
 
@@ -85,16 +87,31 @@ def read_record(record: Array, cut: int = 0) -> Answer:
 def write_answers(model: Any, prompts: Sequence[Array], options: ChatOptions, **asked: Any) -> list[list[int]]:
     """Token ids of the model's answer to each prompt, its end mark included where it set one.
 
+    Prompt and answer share the model's positions: a prompt that leaves less than a quarter of them loses its beginning,
+    and an answer has what is left.
+
     Args:
         asked: what transformers' ``generate`` is asked besides, e.g. a streamer.
     """
+    found: list[list[int]] = [[] for _ in prompts]
+    rooms = [_room(model, len(prompt), options.max_target_length) for prompt in prompts]
+    for room in sorted(set(rooms)):
+        rows = [row for row, own in enumerate(rooms) if own == room]
+        latest = [prompts[row][-_most_prompt(model, room) :] for row in rows]
+        written = _write(model, latest, options.model_copy(update={"max_target_length": room}), asked)
+        for row, ids in zip(rows, written, strict=True):
+            found[row] = ids
+    return found
+
+
+def _write(model: Any, prompts: Sequence[Array], options: ChatOptions, asked: Mapping[str, Any]) -> list[list[int]]:
+    """Answers to prompts that are filled up before their beginnings, to end together."""
     import torch
 
     from provetune.models.generation.decoding import decode_batch
 
-    prompts = [_fitting(model, prompt, options) for prompt in prompts]
     width = max(len(prompt) for prompt in prompts)
-    ids = np.zeros((len(prompts), width), dtype=np.int64)
+    ids = np.full((len(prompts), width), int(model.generation_config.pad_token_id or 0), dtype=np.int64)
     mask = np.zeros_like(ids)
     for row, prompt in enumerate(prompts):
         ids[row, width - len(prompt) :] = prompt
@@ -159,11 +176,20 @@ def _prompts(batch: Mapping[str, torch.Tensor]) -> list[Array]:
     return np.split(batch["prompt_ids"].cpu().numpy()[: lengths.sum()], np.cumsum(lengths)[:-1])
 
 
-def _fitting(model: Any, prompt: Array, options: ChatOptions) -> Array:
-    """The prompt's latest tokens, so many that the answer finds room in the model's positions."""
-    places = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    room = len(prompt) if not places else max(1, int(places) - options.max_target_length)
-    return prompt[-room:]
+def _room(model: Any, length: int, wanted: int) -> int:
+    """Tokens that the answer to a prompt of this length may have."""
+    places = _places(model)
+    return wanted if places is None else min(wanted, max(places // _LEAST_SHARE, places - length))
+
+
+def _most_prompt(model: Any, room: int) -> int:
+    places = _places(model)
+    return 0 if places is None else max(1, places - room)
+
+
+def _places(model: Any) -> int | None:
+    found = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return int(found) if found else None
 
 
 def _ends(model: Any) -> set[int]:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _Parts = Mapping[str, str | list[str]]
 _BETWEEN = "\n\n"
+INPUTS = ("text", "system", "controls")
+"""Roles that make up what is asked."""
 
 
 @dataclass(frozen=True)
@@ -71,22 +73,23 @@ def read_rows(raw: RawTable, parts: _Parts, mask: Sequence[str]) -> RowParts:
     return RowParts(columns, tuple(bad), masked=True)
 
 
-def read_item(item: Any, parts: _Parts, mask: Sequence[str]) -> str | None:
+def read_item(item: Any, parts: _Parts, names: Sequence[str] = ()) -> str | None:
     """What is to be answered, as the text of an example; None where it is empty.
 
     Args:
         item: a text of the user, a list of messages, or a mapping with the columns that the bundle was trained on.
+        names: what those columns are called in a mapping, in the order of `INPUTS`; as in training when left out.
 
     Raises:
         ConversationFault: it is no conversation that waits for an answer.
     """
-    cells = _as_cells(item, parts)
+    inputs = {role: parts[role] for role in INPUTS if role in parts}
+    cells = _as_cells(item, inputs, dict(zip(_columns_of(inputs), names, strict=False)))
     if all(_is_empty(cells.get(name)) for name in _names(parts, "text")):
         return None
-    inputs = {name: value for name, value in parts.items() if name in ("text", "system", "controls")}
     messages = _read_prompt(cells, inputs)
     check_prompt(messages)
-    return to_text(mask_row(Row(messages), mask).messages)
+    return to_text(messages)
 
 
 def mask_row(row: Row, kinds: Sequence[str]) -> Row:
@@ -170,11 +173,11 @@ def _extended(messages: Sequence[Message], cells: Mapping[str, Any], parts: _Par
     return with_system(messages, [own, control_line(controls)])
 
 
-def _as_cells(item: Any, parts: _Parts) -> dict[str, Any]:
+def _as_cells(item: Any, parts: _Parts, called: Mapping[str, str]) -> dict[str, Any]:
     """An item by column, whatever form it was handed over in."""
     first = _names(parts, "text")[0]
     if isinstance(item, Mapping) and not looks_like_messages([item]):
-        cells = dict(item)
+        cells = {**item, **{name: item[given] for name, given in called.items() if given in item}}
         if first not in cells and (plain := next((cells[name] for name in ("text", "messages") if name in cells), None)):
             cells[first] = plain
         if first not in cells:

@@ -108,15 +108,28 @@ class Chat:
 
     def input_columns(self, columns: Any) -> str | list[str]:
         """The conversation or the prompt, and what belongs to it."""
-        names = [columns.part(role) for role in ("text", "system", "controls")]
-        found = [name for each in names if each for name in ([each] if isinstance(each, str) else each)]
+        from provetune.tasks.chat.reading import INPUTS
+
+        named = _parts(columns)
+        parts = [named[role] for role in INPUTS if role in named]
+        found = [name for part in parts for name in ([part] if isinstance(part, str) else part)]
         return found[0] if len(found) == 1 else found or "text"
 
-    def read_item(self, item: Any, columns: Any, mask: Sequence[str]) -> str | None:
+    def is_item(self, given: Any) -> bool:
+        """Whether this is one conversation rather than a list of them."""
+        from provetune.data.conversations import looks_like_messages
+
+        return looks_like_messages(given)
+
+    def read_item(self, columns: Any, item: Any, names: Sequence[str], where: str) -> str | None:
         """What is to be answered, as the text of an example; see `provetune.tasks.chat.reading.read_item`."""
+        from provetune.data.conversations import ConversationFault
         from provetune.tasks.chat.reading import read_item
 
-        return read_item(item, {"text": "text", **_parts(columns)}, mask)
+        try:
+            return read_item(item, {"text": "text", **_parts(columns)}, names)
+        except ConversationFault as fault:
+            raise DataError(str(fault), where=where) from None
 
     # -- what there is to learn --------------------------------------------------------------------------------------
 
@@ -213,7 +226,9 @@ class Chat:
         from provetune.tasks.chat.answering import answer_batch
         from provetune.tasks.chat.options import decoding_of
 
-        return answer_batch(model, batch, decoding_of(targets.options), tokenizer)
+        # Of a pair the last answer alone is learned, so it alone is judged.
+        more = {"turns": "last"} if targets.kind == PREFERENCE else {}
+        return answer_batch(model, batch, decoding_of({**targets.options, **more}), tokenizer)
 
     def stream(
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 ORDERED = "ordinal"
+SCALE_NAMES = [
+    *("stars", "rating", "grade", "score", "level", "degree", "rank", "severity", "quality", "satisfaction"),
+    *("星级", "评分", "打分", "等级", "评级", "级别", "满意度", "严重程度"),
+]
 _FEWEST, _MOST_STEPS = 3, 11
 
 
@@ -96,7 +100,8 @@ class Ordinal(SequenceTask):
     )
 
     def detect(self, raw: Any, named: Mapping[str, str | list[str]]) -> Detected:
-        """Columns as classification finds them; the fit is fair where the labels are a few whole numbers."""
+        """Columns as classification finds them; the fit is good where a few whole numbers are called like a scale."""
+        from provetune.data.column_names import name_score
         from provetune.data.columns import flat_names
         from provetune.data.profiles import profile_column
 
@@ -105,9 +110,12 @@ class Ordinal(SequenceTask):
         if "text" not in {**found.columns, **named} or not isinstance(label, str):
             return replace(found, fit=0.0, why="There is no text, or no label that could have an order.")
         profile = profile_column(raw, flat_names([label])[0])
-        steps = profile.numbers > 0.9 and profile.decimals == 0 and _FEWEST <= profile.distinct <= _MOST_STEPS
-        if steps:
-            return replace(found, fit=0.55, why=f"'{label}' holds {profile.distinct} whole numbers: steps, or names.")
+        if profile.numbers > 0.9 and profile.decimals == 0 and _FEWEST <= profile.distinct <= _MOST_STEPS:
+            if name_score(label, SCALE_NAMES) > 0:
+                return replace(
+                    found, fit=0.65, why=f"'{label}' is called like a scale of {profile.distinct} steps."
+                )
+            return replace(found, fit=0.4, why=f"'{label}' holds {profile.distinct} whole numbers: steps, or names.")
         return replace(found, fit=0.1, why=f"Nothing tells whether the labels of '{label}' have an order.")
 
     def targets(

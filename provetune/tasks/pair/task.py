@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from provetune.core.protocols import Detected, EncodeSettings, Finding, Metric, Role, RowParts, Targets
+from provetune.core.protocols import Detected, EncodeSettings, Finding, LearnsFrom, Metric, Role, RowParts, Targets
 from provetune.evaluation.label_metrics import (
     ACCURACY,
     AVERAGED_METRICS,
@@ -57,6 +57,8 @@ class Pair(SequenceTask):
         Metric("auc", "Area under the ROC curve of a label's probability: [auc:LABEL].", kind="ranks", per_label=True),
         *LATENCY_METRICS,
     )
+    learns_from: tuple[LearnsFrom, ...] = ("examples", "texts", "features", "weights")
+    baseline: str | None = "overlap"
     options: type[BaseModel] = PairOptions
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (
         {

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from provetune.core.protocols import Finding
+from provetune.data.places import plural
 from provetune.evaluation.relation_scores import DIRECTION, relation_of
 from provetune.tasks.relation.markers import are_nested, entity_texts
 
@@ -21,27 +22,27 @@ def find_relation_faults(splits: Mapping[str, pa.Table], other: str | None) -> I
     Args:
         other: the label that means no relation, if there is one.
     """
-    yield from _find_texts(splits, "nested_entities", are_nested, "mark one entity inside the other")
-    yield from _find_texts(splits, "same_entity_twice", _are_one, "mark the same words as both entities")
+    yield from _find_texts(splits, "nested_entities", are_nested, "one entity inside the other")
+    yield from _find_texts(splits, "same_entity_twice", _are_one, "the same words as both entities")
     train = splits.get("train")
     if train is not None and len(train):
         yield from _find_labels(train, other)
 
 
-def _find_texts(splits: Mapping[str, pa.Table], kind: str, is_so: object, what: str) -> Iterator[Finding]:
+def _find_texts(
+    splits: Mapping[str, pa.Table], kind: str, is_so: Callable[[str], bool], what: str
+) -> Iterator[Finding]:
     rows: list[dict[str, object]] = []
     count = 0
     for split, table in splits.items():
         for number, text in enumerate(table.column("text").to_pylist()):
-            if text is not None and is_so(text):  # type: ignore[operator]
+            if text is not None and is_so(text):
                 count += 1
                 if len(rows) < _SHOWN and "_row" in table.column_names:
                     place = {name: table.column(f"_{name}")[number].as_py() for name in ("file", "row")}
                     rows.append({**place, "split": split})
     if count:
-        verb = "text" if count == 1 else "texts"
-        said = what.replace("mark ", "marks ", 1) if count == 1 else what
-        message = f"{count:,} {verb} {said}. They are learned from as they are; see that this is meant."
+        message = f"{plural(count, 'text marks', 'texts mark')} {what}. They are learned from; see that it is meant."
         yield Finding(kind, "warning", count, message, tuple(rows))
 
 
@@ -59,8 +60,9 @@ def _find_labels(train: pa.Table, other: str | None) -> Iterator[Finding]:
     if both:
         rows = sum(counts[relation] for relation in both)
         message = (
-            f"{len(both)} relations have labels with and without a direction, e.g. '{both[0]}': {rows:,} rows do not "
-            "say which entity is which. Add the direction, or merge the labels with data.merge."
+            f"{plural(len(both), 'relation has', 'relations have')} labels with and without a direction, e.g. "
+            f"'{both[0]}': {plural(rows, 'row does', 'rows do')} not say which entity is which. Add the direction, or "
+            "merge the labels with data.merge."
         )
         yield Finding("direction_missing", "warning", rows, message)
     if named and not any(DIRECTION.search(label) for label in named):

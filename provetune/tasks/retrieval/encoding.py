@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 QUERY_SIDE, DOCUMENT_SIDE = 0, 1
+_LETTERS_A_TOKEN = 32
 
 
 def encode_judged(examples: pa.Table, tokenizer: Any, settings: EncodeSettings) -> pa.Table:
@@ -97,6 +98,26 @@ def encode_training(
             "labels": as_lists(_numbered(examples, found, kept, chosen), np.int32),
         }
     )
+
+
+def count_sides(examples: pa.Table, tokenizer: Any, most: int) -> Array:
+    """Tokens of the longer side of each row, int64 (N,), special tokens included.
+
+    A text of very many letters is counted from its beginning alone: it is longer than `most` in any case.
+    """
+    from provetune.models.encoding import BATCH_ROWS, fast_tokenizer
+
+    fast, letters = fast_tokenizer(tokenizer), max(1_000, _LETTERS_A_TOKEN * most)
+    counts = np.zeros(len(examples), dtype=np.int64)
+    for name, side in (("text", QUERY), ("text_pair", DOCUMENT)):
+        if name not in examples.column_names:
+            continue
+        prefix = prefix_of(tokenizer, side)
+        texts = [prefix + (text or "")[:letters] for text in examples.column(name).to_pylist()]
+        for start in range(0, len(texts), BATCH_ROWS):
+            found = [len(each.ids) for each in fast.encode_batch_fast(texts[start : start + BATCH_ROWS])]
+            counts[start : start + len(found)] = np.maximum(counts[start : start + len(found)], found)
+    return counts
 
 
 def collate_sides(features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:

@@ -149,6 +149,12 @@ class Retrieval:
         negatives = hard_negatives(examples, self, settings, options.hard_negatives, options.mine)
         return encode_training(examples, tokenizer, settings, negatives)
 
+    def count_tokens(self, examples: pa.Table, tokenizer: Any, most: int) -> Array:
+        """Tokens of the longer side of each row (N,): each side is read by itself."""
+        from provetune.tasks.retrieval.encoding import count_sides
+
+        return count_sides(examples, tokenizer, most)
+
     def collate(self, features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
         """A padded batch of texts, or of queries and their different documents with ``labels`` (B, S)."""
         from provetune.tasks.retrieval.encoding import collate_sides

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from provetune.models.generation.languages import iso_code
 from provetune.models.generation.options import DecodingOptions, longest_target
 
-AUTO = "auto"
+AUTO: Literal["auto"] = "auto"
 
 
 class Seq2seqOptions(DecodingOptions):
@@ -21,6 +21,11 @@ class Seq2seqOptions(DecodingOptions):
     )
     target_language: str = Field(
         AUTO, description="Language of the targets; decides how BLEU, ROUGE and METEOR cut texts into words."
+    )
+    max_target_length: Annotated[int, Field(ge=2, le=16_384)] | Literal["auto"] = Field(  # type: ignore[assignment]
+        AUTO,
+        description="Tokens of a target at most, in training and in writing; what is longer is cut and counted. auto: "
+        "as many as the longest training target can have, 256 at most.",
     )
     prefix: str = Field("", description="Put before every source, as T5 wants it, e.g. 'summarize: '.")
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(
@@ -43,7 +48,7 @@ def settle_options(options: Mapping[str, Any] | None, sources: Sequence[str], ta
 
 def decoding_of(options: Mapping[str, Any]) -> DecodingOptions:
     """The part of settled options that decoding takes."""
-    return Seq2seqOptions(**dict(options))
+    return DecodingOptions(**{name: options[name] for name in DecodingOptions.model_fields if name in options})
 
 
 def target_code(options: Mapping[str, Any]) -> str:

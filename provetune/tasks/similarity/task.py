@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from provetune.core.protocols import Detected, EncodeSettings, Finding, Metric, Role, RowParts, Targets
+from provetune.core.protocols import Detected, EncodeSettings, Finding, LearnsFrom, Metric, Role, RowParts, Targets
 from provetune.evaluation.label_metrics import LATENCY_METRICS
 from provetune.evaluation.value_metrics import VALUE_METRICS
 from provetune.tasks._sequence import SequenceTask
@@ -55,6 +55,8 @@ class Similarity(SequenceTask):
     )
     classes = False
     metrics: tuple[Metric, ...] = (*_correlations_first(VALUE_METRICS), *LATENCY_METRICS)
+    learns_from: tuple[LearnsFrom, ...] = ("examples", "texts", "features", "weights")
+    baseline: str | None = "overlap"
     options: type[BaseModel] = SimilarityOptions
     answer_keys: tuple[str, ...] = ("value",)
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.protocols import Finding
+from provetune.data.places import plural
 from provetune.evaluation.answer_scores import normalised
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _contradicting(splits: Mapping[str, pa.Table]) -> Iterator[Finding]:
                 for number, _ in rows:
                     found.add(_place(table, number, split))
     message = (
-        f"{questions:,} question{' is' if questions == 1 else 's are'} asked of one passage more than once with "
+        f"{plural(questions, 'question is', 'questions are')} asked of one passage more than once with "
         "different answers. Write them as one row with several answers."
     )
     yield from found.told("different_answers", "warning", message)
@@ -109,4 +110,4 @@ def _place(table: pa.Table, number: int, split: str) -> dict[str, Any]:
 
 
 def _rows(count: int) -> str:
-    return f"{count:,} row has" if count == 1 else f"{count:,} rows have"
+    return plural(count, "row has", "rows have")

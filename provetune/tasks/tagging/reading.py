@@ -90,6 +90,22 @@ def holds_tokens(cells: Sequence[str | None]) -> bool:
     return bool(found) and all(isinstance(one, str) for one in found or ())
 
 
+def text_of_cell(cell: Any, where: str) -> tuple[str] | None:
+    """The text of what is to be predicted: a string, or a list of tokens; None where there is nothing in it.
+
+    Raises:
+        DataError: it is something else.
+    """
+    found = list_cell(cell) if isinstance(cell, str) and cell.lstrip()[:2] in ('["', "['") else cell
+    if isinstance(found, list) and found and all(isinstance(one, str) for one in found):
+        return (join_tokens(found, single=are_single_letters([found]))[0],)
+    if cell is None or cell == [] or (isinstance(cell, float) and cell != cell):
+        return None
+    if not isinstance(cell, str):
+        raise DataError(f"A text or a list of tokens is wanted. Got {str(cell)[:40]} instead.", where=where)
+    return (cell,) if cell.strip() else None
+
+
 class _Bad(Exception):
     """A row that cannot be used."""
 

@@ -101,6 +101,16 @@ class Tagging:
         named: str | list[str] = columns.text or "text"
         return named
 
+    def read_input(self, cells: Sequence[Any], where: str) -> tuple[str, ...] | None:
+        """A text, or tokens joined to one as in training: with a space, with nothing between Chinese letters.
+
+        Raises:
+            DataError: it is neither.
+        """
+        from provetune.tasks.tagging.reading import text_of_cell
+
+        return text_of_cell(cells[0], where)
+
     def targets(
         self, examples: pa.Table, *, out_of_scope: str | None = None, options: Mapping[str, Any] | None = None
     ) -> Targets:

@@ -38,7 +38,7 @@ class Dpo:
     name = "dpo"
     summary = "Preference pairs: the chosen answer gains likelihood against the rejected one (DPO)."
     settings: type[BaseModel] = DpoSettings
-    needs_reference = True
+    reference = (CHOSEN, REJECTED)
 
     def __init__(self, given: DpoSettings | None = None) -> None:
         self.given = given or DpoSettings()

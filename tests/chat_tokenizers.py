@@ -1,7 +1,8 @@
-"""A tokenizer of single characters with chat templates of several kinds, made on the spot."""
+"""A tokenizer of single characters with chat templates of several kinds, and a tiny decoder, made on the spot."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 CHATML = (
@@ -57,3 +58,35 @@ def make_chat_tokenizer(template: str | None = CHATML) -> Any:
         chat_template=template,
         clean_up_tokenization_spaces=False,
     )
+
+
+def make_tiny_llama(vocabulary: int, seed: int = 0) -> Any:
+    """A random Llama of 2 layers × 32."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=0,
+        tie_word_embeddings=True,
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return LlamaForCausalLM(config).eval()
+
+
+def write_tiny_decoder(folder: Path, template: str | None = CHATML, seed: int = 0) -> Path:
+    """A folder with a random Llama and the tokenizer of characters, in Hugging Face's format."""
+    tokenizer = make_chat_tokenizer(template)
+    folder.mkdir(parents=True, exist_ok=True)
+    make_tiny_llama(len(tokenizer), seed).save_pretrained(str(folder))
+    tokenizer.save_pretrained(str(folder))
+    return folder
