@@ -19,10 +19,10 @@ TEXT_LENGTH = 128
 WINDOW, SHARED, ANSWER, BEST = 384, 128, 30, 20
 
 
-def of_texts(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe:
+def of_texts(study: ResolvedStudy, rows: pa.Table, candidate: str, *, fixed: bool) -> Recipe:
     """``run_glue``: a text or two, one vector of outputs; relations keep their markers as plain letters."""
     import torch
-    from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, default_data_collator
+    from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding
 
     tokenizer, folder = _tokenizer(study, candidate)
     names = study.targets.names
@@ -33,7 +33,8 @@ def of_texts(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe:
         texts = [examples[name].to_pylist() for name in ("text", "text_pair") if name in examples.column_names]
         return _by_feature(tokenizer(*texts, padding=padding, truncation=True, max_length=TEXT_LENGTH))
 
-    features = encode(rows, "max_length")
+    features = encode(rows, "max_length" if fixed else False)
+    collate = DataCollatorWithPadding(tokenizer)
     for feature, label in zip(features, task.label_array(rows, study.targets), strict=True):
         feature["labels"] = int(label) if label.ndim == 0 else label.astype(np.float32).tolist()
     if len(names) == 1:  # as run_glue has it: a number, not a list of one
@@ -41,12 +42,10 @@ def of_texts(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe:
             feature["labels"] = feature["labels"][0]
 
     def answers(examples: pa.Table) -> Any:
-        found = model_outputs(
-            model, encode(examples, False), DataCollatorWithPadding(tokenizer), lambda output, _: _array(output.logits)
-        )
+        found = model_outputs(model, encode(examples, False), collate, lambda output, _: _array(output.logits))
         return task.answers(np.stack(found), None, examples, study.targets)
 
-    return Recipe(model, features, default_data_collator, 5e-5, answers, rows.num_rows)
+    return Recipe(model, features, collate, 5e-5, answers, rows.num_rows)
 
 
 def of_tags(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe:
@@ -90,15 +89,15 @@ def of_tags(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe:
     return Recipe(model, features, collate, 5e-5, answers, rows.num_rows)
 
 
-def of_questions(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe:
+def of_questions(study: ResolvedStudy, rows: pa.Table, candidate: str, *, fixed: bool) -> Recipe:
     """``run_qa``: windows of the passage after the question, the first of the given answers."""
     import torch
-    from transformers import AutoModelForQuestionAnswering, default_data_collator
+    from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding
 
     tokenizer, folder = _tokenizer(study, candidate)
     model = AutoModelForQuestionAnswering.from_pretrained(folder, dtype=torch.float32)
 
-    def encode(examples: pa.Table) -> Any:
+    def encode(examples: pa.Table, padding: Any) -> Any:
         questions, contexts = _columns(examples, "text", "text_pair")
         return tokenizer(
             [question.lstrip() for question in questions],
@@ -108,10 +107,11 @@ def of_questions(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe
             stride=SHARED,
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
-            padding="max_length",
+            padding=padding,
         )
 
-    windows = encode(rows)
+    windows = encode(rows, "max_length" if fixed else False)
+    collate = DataCollatorWithPadding(tokenizer)
     golds = rows["label"].to_pylist()
     features = []
     for k, row in enumerate(windows["overflow_to_sample_mapping"]):
@@ -119,21 +119,23 @@ def of_questions(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Recipe
         features.append({**_inputs(windows, k), "start_positions": start, "end_positions": end})
 
     def answers(examples: pa.Table) -> Any:
-        found = encode(examples)
+        found = encode(examples, False)
         inputs = [_inputs(found, k) for k in range(len(found["input_ids"]))]
         logits = model_outputs(
             model,
             inputs,
-            default_data_collator,
+            collate,
             lambda output, _: _array(torch.stack([output.start_logits, output.end_logits], dim=-1)),
         )
         spans: list[list[Any]] = [[] for _ in range(examples.num_rows)]
         for k, row in enumerate(found["overflow_to_sample_mapping"]):
             inside = np.array([part == 1 for part in found.sequence_ids(k)])
-            spans[row].append(_spans(logits[k], np.array(found["offset_mapping"][k]), inside))
+            spans[row].append(
+                _spans(logits[k][: len(inputs[k]["input_ids"])], np.array(found["offset_mapping"][k]), inside)
+            )
         return study.task.answers([np.concatenate(each) for each in spans], None, examples, study.targets)
 
-    return Recipe(model, features, default_data_collator, 3e-5, answers, rows.num_rows)
+    return Recipe(model, features, collate, 3e-5, answers, rows.num_rows)
 
 
 def _tokenizer(study: ResolvedStudy, candidate: str) -> tuple[Any, Path]:

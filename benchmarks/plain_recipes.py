@@ -3,13 +3,17 @@
 Written the way their readers run them: `Trainer` as it comes, fp32, the learning rate, batch and lengths that the
 examples' read-me files have. Rows, backbone and number of epochs are those of our run; everything else is the recipe's:
 
-* texts and pairs (``run_glue``): padded to 128 tokens, batches of 8, learning rate 5e-5;
+* texts and pairs, regression among them (``run_glue``): padded to 128 tokens, batches of 8, learning rate 5e-5;
 * tagging (``run_ner``): padded to the longest of a batch, a word's first piece has its tag, the tag of the largest
   logit counts, batches of 8, 5e-5;
 * questions (``run_qa``): windows of 384 tokens that share 128, padded to 384, batches of 8, 3e-5;
 * translation (``run_translation``): padded to the longest of a batch, batches of 8, 5e-5, the model's own beams;
 * chat (supervised fine-tuning of a decoder): conversations padded to the longest of a batch, the loss on the
   assistant's turn, LoRA on every linear layer (rank 16, learning rate 2e-4), batches of 8.
+
+Padding to a fixed length changes nothing that a model learns (what is masked takes no part in attention, and no loss),
+but takes several times the arithmetic. So runs that are scored pad to the longest of a batch, and `task_speed.py`,
+which measures time alone, pads as the recipe says.
 """
 
 from __future__ import annotations
@@ -63,13 +67,12 @@ def train_plain(name: str, facts: TaskSet, seed: int, workspace: Path) -> dict[s
     """One run of the plain recipe: trained on the rows of our run of that seed, judged on the same test rows.
 
     Returns:
-        ``score`` (of the set's metric), all ``metrics``, ``seconds`` of training alone, ``examples_a_second`` and
-        ``epochs``.
+        ``score`` (of the set's metric), all ``metrics``, ``seconds`` of training alone and ``epochs``.
     """
     study = resolved_study(write_problem(name, OURS, facts.candidate, seed, workspace))
     candidate = candidate_name(OURS, seed)
     epochs = float(study.problem.candidates[candidate].epochs)
-    recipe = make_recipe(study, candidate, seed)
+    recipe = make_recipe(study, candidate, seed, fixed=False)
     seconds = run_trainer(recipe, seed, num_train_epochs=epochs)
     test = study.splits.test
     outcomes = study.task.outcomes(test, recipe.answers(test), study.targets)
@@ -78,26 +81,32 @@ def train_plain(name: str, facts: TaskSet, seed: int, workspace: Path) -> dict[s
         "score": metrics[facts.metric],
         "metrics": metrics,
         "seconds": seconds,
-        "examples_a_second": recipe.rows * epochs / seconds,
         "epochs": epochs,
     }
 
 
-def make_recipe(study: ResolvedStudy, candidate: str, seed: int) -> Recipe:
-    """The recipe for a study's task, with the model loaded and the training rows encoded."""
+def make_recipe(study: ResolvedStudy, candidate: str, seed: int, *, fixed: bool) -> Recipe:
+    """The recipe for a study's task, with the model loaded and the training rows encoded.
+
+    Args:
+        fixed: where the recipe pads to a fixed length, it does; else to the longest of a batch.
+    """
+    from functools import partial
+
     from plain_encoders import of_questions, of_tags, of_texts
     from plain_writers import of_conversations, of_translations
     from transformers import set_seed
 
     makers: dict[str, Callable[[ResolvedStudy, pa.Table, str], Recipe]] = {
         "tagging": of_tags,
-        "span_qa": of_questions,
+        "span_qa": partial(of_questions, fixed=fixed),
         "seq2seq": of_translations,
         "chat": of_conversations,
     }
     set_seed(seed)  # before the model: its head is drawn
     with quiet():
-        return makers.get(study.task.name, of_texts)(study, learned_rows(study, candidate), candidate)
+        make = makers.get(study.task.name, partial(of_texts, fixed=fixed))
+        return make(study, learned_rows(study, candidate), candidate)
 
 
 def run_trainer(recipe: Recipe, seed: int, *, skip: int = 0, **settings: Any) -> float:

@@ -25,11 +25,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import numpy as np
 from harness import DATA, RESULTS, figures, machine, read_kept, say
 from scipy import stats
+from task_page import PAGE, kept_section
 
 from provetune.core.files import read_json, write_json, write_text
 from provetune.statistics.crossed import estimate
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "concepts" / "results.md"
 STORE = RESULTS / "quality.json"
 CONFIDENCE = 0.95
 QUICK = ("clinc150", "head")
@@ -97,9 +97,12 @@ def main() -> None:
         if cell in stored["cells"] and arguments.cells is None:
             continue
         say(f"cell {cell}")
-        stored["cells"][cell] = run_cell(*cell.split("/"), arguments.seeds, arguments.workspace)
+        name, candidate = cell.split("/")
+        stored["cells"][cell] = run_cell(name, candidate, arguments.seeds, arguments.workspace)
         write_json(STORE, stored)
-    write_text(PAGE, page(stored))
+    # The section on every task is another command's: it stays as it is.
+    others = kept_section(PAGE.read_text(encoding="utf-8")) if PAGE.exists() else ""
+    write_text(PAGE, page(stored) + (f"\n{others}\n" if others else ""))
     say(f"written: {PAGE}")
     print_scores(stored, arguments.json)
 

@@ -7,10 +7,10 @@
     python benchmarks/task_results.py --page                       # only write docs/concepts/results.md again
     python benchmarks/task_results.py --quick --json               # one small set, one seed, nothing kept
 
-A cell is one run: a set, who trained, and which seed. Ours are studies of one seed through the same `provetune.run`
+A cell is one run: a set, who trained, and which seed. Ours are studies of one run through the same `provetune.run`
 that users call, with defaults; the plain recipe trains for as many epochs on the same rows with the settings of the
 examples (`plain_recipes.py`). Both are judged by our scorers, which agree with the reference implementations (tests).
-Given the same line again, it goes on.
+Given the same line again, it goes on; a cell that fails is told and left out, and the command ends with 1.
 """
 
 from __future__ import annotations
@@ -19,25 +19,43 @@ import argparse
 import json
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-import numpy as np
-from harness import DATA, RESULTS, Cells, machine, read_kept, say
-from scipy import stats
-from task_sets import FOLDERS, SETS, TaskSet
+from harness import RESULTS, Cells, machine, read_kept, say
+from task_page import lines_of, write_page
+from task_sets import SETS, TaskSet
+from task_studies import OURS, candidate_name, write_problem
 
 STORE = "task_results.json"
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "concepts" / "results.md"
-WHO = ("baseline", "ours", "plain")
+SPEED = "task_speed.json"
+WHO = ("baseline", OURS, "plain")
 QUICK = "fiqa_absa"
-BEGIN, END = "<!-- tasks -->", "<!-- /tasks -->"
 
 
 def main() -> None:
+    arguments = parse()
+    if arguments.quick:
+        with tempfile.TemporaryDirectory() as scratch:
+            cells, failed = Cells(None, {}), []
+            for name, make in wanted([QUICK], WHO, 1, Path(scratch)):
+                cells.measure(name, make)
+        values = cells.values
+    else:
+        failed = [] if arguments.page else fill(arguments)
+        kept = read_kept(RESULTS / STORE)
+        values = kept.get("cells", {})
+        write_page(values, kept.get("settings", {}), read_kept(RESULTS / SPEED))
+    show(values, arguments.json)
+    if failed:
+        raise SystemExit(f"Failed: {', '.join(failed)}. Given the same line again, these are tried once more.")
+
+
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=list(SETS), default=list(SETS), metavar="SET")
     parser.add_argument("--who", nargs="+", choices=WHO, default=list(WHO))
@@ -47,51 +65,47 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="one small set and one seed, kept nowhere")
     parser.add_argument("--fresh", action="store_true", help="run cells again that are kept")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    arguments = parser.parse_args()
-    if arguments.quick:
-        with tempfile.TemporaryDirectory() as scratch:
-            cells = Cells(None, {})
-            for name, make in wanted([QUICK], ("baseline", "ours"), 1, Path(scratch)):
-                cells.measure(name, make)
-        show(cells.values, arguments.json)
-        return
-    if not arguments.page:
-        cells = Cells(STORE, {}, fresh=arguments.fresh)
-        for name, make in wanted(arguments.sets, arguments.who, arguments.seeds, arguments.workspace):
-            if name not in cells.values:
-                say(f"cell {name}")
-                cells.measure(name, make)
-    values = read_kept(RESULTS / STORE).get("cells", {})
-    write_page(values)
-    show(values, arguments.json)
+    return parser.parse_args()
+
+
+def fill(arguments: argparse.Namespace) -> list[str]:
+    """Run the cells that are asked for and not there; the names of those that failed."""
+    cells = Cells(STORE, {})
+    failed = []
+    for name, make in wanted(arguments.sets, arguments.who, arguments.seeds, arguments.workspace):
+        if name in cells.values and not arguments.fresh:
+            continue
+        say(f"cell {name}")
+        cells.values.pop(name, None)
+        try:
+            cells.measure(name, make)
+        except Exception:  # noqa: BLE001  one bad cell must not cost a night of others
+            say(traceback.format_exc())
+            failed.append(name)
+    return failed
 
 
 def wanted(sets: list[str], who: Any, seeds: int | None, workspace: Path) -> Iterator[tuple[str, Any]]:
-    """Names of cells and what makes them, the cheap ones first."""
-    for part in (each for each in WHO if each in who):
+    """Names of cells and what makes them: the baselines, then run after run, so that every set has its first soon."""
+    for name in sets if "baseline" in who else []:
+        for shown in SETS[name].baselines:
+            yield f"{name}/{shown}/0", lambda n=name, s=shown: baseline_cell(n, s, workspace)
+    for seed in range(max(max(facts.seeds, facts.plain_seeds) for facts in SETS.values())):
         for name in sets:
             facts = SETS[name]
-            if part == "baseline":
-                for shown in facts.baselines:
-                    yield f"{name}/{shown}/0", lambda n=name, s=shown: baseline_cell(n, s, workspace)
-                continue
-            count = facts.seeds if part == "ours" else facts.plain_seeds
-            for seed in range(count if seeds is None else min(count, seeds)):
-                make = ours_cell if part == "ours" else plain_cell
-                yield f"{name}/{part}/{seed}", lambda n=name, k=seed, m=make: m(n, k, workspace)
+            for part, count, make in ((OURS, facts.seeds, ours_cell), ("plain", facts.plain_seeds, plain_cell)):
+                if part in who and seed < (count if seeds is None else min(count, seeds)):
+                    yield f"{name}/{part}/{seed}", lambda n=name, k=seed, m=make: m(n, k, workspace)
 
 
 def baseline_cell(name: str, shown: str, workspace: Path) -> dict[str, Any]:
     """A baseline's score on the sealed test."""
-    facts = SETS[name]
-    document = study(name, {shown: {"method": facts.baselines[shown]}}, 0, workspace)
-    return _taken(document, shown, facts)
+    return run_cell(name, shown, {"method": SETS[name].baselines[shown]}, 0, workspace)
 
 
 def ours_cell(name: str, seed: int, workspace: Path) -> dict[str, Any]:
     """One of our runs, judged on the sealed test."""
-    facts = SETS[name]
-    return _taken(study(name, {"ours": facts.candidate}, seed, workspace), "ours", facts)
+    return run_cell(name, OURS, SETS[name].candidate, seed, workspace)
 
 
 def plain_cell(name: str, seed: int, workspace: Path) -> dict[str, Any]:
@@ -101,105 +115,28 @@ def plain_cell(name: str, seed: int, workspace: Path) -> dict[str, Any]:
     return train_plain(name, SETS[name], seed, workspace)
 
 
-def study(name: str, candidates: dict[str, Any], seed: int, workspace: Path) -> dict[str, Any]:
-    """The document of a study of one seed; its seed moves nothing but the runs."""
+def run_cell(name: str, who: str, candidate: dict[str, Any], seed: int, workspace: Path) -> dict[str, Any]:
+    """A study of one run, and what the table takes from it."""
     import provetune as pt
 
-    facts = SETS[name]
-    workspace.mkdir(parents=True, exist_ok=True)
-    shown = next(iter(candidates))
-    problem = problem_of(name, facts, candidates, seed)
-    path = workspace / f"{name}-{shown}-{seed}.yaml"
-    path.write_text(json.dumps(problem, indent=2, ensure_ascii=False), encoding="utf-8")
-    return pt.run(path, workspace=workspace).document
+    path = write_problem(name, who, candidate, seed, workspace)
+    document = pt.run(path, workspace=workspace, listener=None).document
+    return taken(document, candidate_name(who, seed), SETS[name])
 
 
-def problem_of(name: str, facts: TaskSet, candidates: dict[str, Any], seed: int) -> dict[str, Any]:
-    """The problem file of a cell."""
-    folder = DATA / FOLDERS.get(name, name)
-    data = {
-        key: str(folder / value) if key in ("train", "validation", "test") else value
-        for key, value in facts.data.items()
-    }
-    data["split"] = {"seed": 13 + seed} if "test" in data and "validation" in data else {"seed": 13}
-    rest: dict[str, Any] = {}
-    if facts.backbone != "auto":
-        shared = DATA.parent / facts.backbone
-        rest["backbone"] = str(shared) if shared.exists() else facts.backbone
-    if facts.rows is not None:
-        count = training_rows(name, facts)
-        if count > facts.rows:
-            rest["data"] = {"share": facts.rows / count}
-    return {
-        "name": f"{name}-{next(iter(candidates))}-{seed}",
-        "task": facts.task,
-        "language": facts.language,
-        "options": facts.options,
-        "data": data,
-        "candidates": {
-            key: {**one, **(rest if one["method"] not in ("tfidf", *_taggers(), "word_overlap") else {})}
-            for key, one in candidates.items()
-        },
-        "study": {"seeds": 1},
-    }
-
-
-def training_rows(name: str, facts: TaskSet) -> int:
-    """Rows of the training file."""
-    from provetune.data.reading import read_table
-
-    return read_table(str(DATA / FOLDERS.get(name, name) / facts.data["train"])).rows
-
-
-def _taggers() -> tuple[str, ...]:
-    return ("token_features", "most_frequent_tag")
-
-
-def _taken(document: dict[str, Any], shown: str, facts: TaskSet) -> dict[str, Any]:
-    found = document["candidates"][shown]
+def taken(document: dict[str, Any], candidate: str, facts: TaskSet) -> dict[str, Any]:
+    """Scores of the one run on the sealed test, its epochs and the seconds of training, validation included."""
+    found = document["candidates"][candidate]
     return {
         "score": found["metrics"][facts.metric]["mean"],
         "metrics": {name: one["mean"] for name, one in found["metrics"].items()},
         "seconds": found["seconds"],
+        "study": document["study"],
     }
 
 
-def interval(scores: list[float]) -> tuple[float, float]:
-    """95 % interval of the mean over runs (Student's t)."""
-    if len(scores) < 2 or np.ptp(scores) == 0:
-        return float(np.mean(scores)), float(np.mean(scores))
-    half = stats.t.ppf(0.975, len(scores) - 1) * np.std(scores, ddof=1) / np.sqrt(len(scores))
-    return float(np.mean(scores) - half), float(np.mean(scores) + half)
-
-
-def lines_of(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """A line a set and column: scores of its runs, mean, interval, examples a second where they were measured."""
-    grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for name, cell in values.items():
-        data, who, _ = name.split("/")
-        grouped.setdefault((data, who), []).append(cell)
-    lines = []
-    for (data, who), cells in sorted(grouped.items(), key=lambda one: (list(SETS).index(one[0][0]), one[0][1])):
-        scores = [cell["score"] for cell in cells]
-        rates = [cell["examples_a_second"] for cell in cells if cell.get("examples_a_second")]
-        lines.append(
-            {
-                "set": data,
-                "task": SETS[data].task,
-                "metric": SETS[data].metric,
-                "who": who,
-                "runs": len(scores),
-                "mean": float(np.mean(scores)),
-                "interval": interval(scores),
-                "seconds": float(np.median([cell["seconds"] for cell in cells])),
-                "examples_a_second": float(np.median(rates)) if rates else None,
-            }
-        )
-    return lines
-
-
 def show(values: dict[str, Any], as_json: bool) -> None:
-    """The lines, for a person or as one document."""
+    """A line a set and column, for a person or as one document."""
     lines = lines_of(values)
     if as_json:
         print(json.dumps({"machine": machine(), "lines": lines, "cells": values}))
@@ -210,32 +147,6 @@ def show(values: dict[str, Any], as_json: bool) -> None:
             f"{line['set']:<18} {line['who']:<18} {line['metric']:<10} {line['mean']:.4f} "
             f"({low:.4f} to {high:.4f}), {line['runs']} runs, {line['seconds']:.0f} s a run"
         )
-
-
-def write_page(values: dict[str, Any]) -> None:
-    """The table between the page's markers."""
-    from provetune.core.files import write_text
-
-    table = [
-        "| set | task | metric | who | runs | mean | 95 % interval | seconds a run |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for line in lines_of(values):
-        low, high = line["interval"]
-        span = f"{low:.3f} to {high:.3f}" if line["runs"] > 1 and high > low else "–"
-        table.append(
-            f"| {line['set']} | {line['task']} | {line['metric']} | {line['who']} | {line['runs']} | "
-            f"{line['mean']:.3f} | {span} | {line['seconds']:,.0f} |"
-        )
-    if not PAGE.exists():
-        return
-    text = PAGE.read_text(encoding="utf-8")
-    if BEGIN not in text:
-        text += f"\n## Every task\n\n{BEGIN}\n{END}\n"
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    source = "Written by `python benchmarks/task_results.py`; missing lines have not been measured yet."
-    write_text(PAGE, f"{before}{BEGIN}\n{chr(10).join(table)}\n\n{source}\n{END}{after}")
 
 
 if __name__ == "__main__":

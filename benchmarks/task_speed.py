@@ -150,7 +150,7 @@ def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int,
 def plain_turns(name: str, steps: int, scratch: Path) -> Callable[[], float]:
     """Takes so many steps of the plain recipe at each call, and gives its rate."""
     study = resolved_study(write_problem(name, OURS, SETS[name].candidate, 0, scratch))
-    recipe = make_recipe(study, candidate_name(OURS, 0), 0)
+    recipe = make_recipe(study, candidate_name(OURS, 0), 0, fixed=True)
 
     def turn() -> float:
         # Without the odd batch at an epoch's end, every step has the same number of rows.

@@ -7,7 +7,7 @@ called ``ours_0``, ``ours_1``, …: validation and test rows stay the same ones 
 from __future__ import annotations
 
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +64,7 @@ def problem_of(name: str, facts: TaskSet, who: str, candidate: dict[str, Any], s
     }
 
 
-@lru_cache(maxsize=None)
+@cache
 def training_rows(name: str) -> int:
     """Training rows of a set, once validation and test rows are drawn."""
     from provetune.data.splits import make_splits

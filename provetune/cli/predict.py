@@ -12,6 +12,7 @@ import typer
 
 from provetune.cli._bundles import find_bundle
 from provetune.cli._output import console, logs_on_stderr, print_json, print_note, print_text
+from provetune.cli._streaming import check_streaming, stream_answers, with_values
 from provetune.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ def command(
         str | None,
         typer.Option("--corpus", metavar="FILE", help="Documents to find, for a bundle that finds documents."),
     ] = None,
+    values: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="A column that belongs to every TEXT, e.g. tone=formal."),
+    ] = None,
+    stream: Annotated[bool, typer.Option("--stream", help="Print an answer while it is being written.")] = False,
     keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Keep rows without text, unanswered.")] = False,
     top_k: Annotated[
         int | None, typer.Option("--top-k", min=1, help="Show the k best answers, e.g. the likeliest labels.")
@@ -58,15 +64,19 @@ def command(
 ) -> None:
     """Answer texts with a bundle. Rows of a file keep their order and columns."""
     _check_places(texts, pair, source, target)
+    if stream:
+        check_streaming(texts, source, json)
     asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
     with logs_on_stderr(json):
         predictor = _load(bundle, workspace, corpus, precision=precision, device=device)
         if source is not None and target is not None:
             document: Any = _predict_file(predictor, source, target, columns=text, **asked)
         elif texts or json:
-            given = _items(predictor, texts or list(_lines_of_stdin()), pair)
-            document = [dict(row) for row in predictor.predict(given, **asked)]
-    if json:
+            given = with_values(_items(predictor, texts or list(_lines_of_stdin()), pair), values, predictor)
+            document = [] if stream else [dict(row) for row in predictor.predict(given, **asked)]
+    if stream:
+        stream_answers(predictor, given)
+    elif json:
         print_json(document)
     elif source is not None:
         print_note(f"{document['rows']:,} rows written to {target}.")

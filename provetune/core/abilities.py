@@ -246,9 +246,11 @@ class NeedsReference(Protocol):
 
     Attributes:
         reference: names of the feature columns that tell what the model said before.
+        metric: what checkpoints are chosen by; likelihood, say, is not what it is about.
     """
 
     reference: tuple[str, ...]
+    metric: str
 
     def check(self, targets: Targets) -> None:
         """Refuse rows that it cannot learn from.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import BadRow, Detected, RowParts
+from provetune.data.column_names import LABEL_NAMES, name_score
 from provetune.data.labels import MISSING_WORDS
 from provetune.data.language import detect_language
 from provetune.data.parallel_names import (
@@ -28,6 +29,8 @@ from provetune.problem.syntax import Columns
 
 SOURCE, TARGET = "text", "label"
 _MOST_REPEATS = 3
+_LABEL_REPEATS = 4
+_BESIDE_LABELS = 0.55
 _SAMPLE_ROWS = 400
 _SAMPLE_LETTERS = 200
 _SHOWN_LETTERS = 40
@@ -54,7 +57,7 @@ def detect_parallel(raw: RawTable, named: Mapping[str, str | list[str]]) -> Dete
     settled = {part: value for part, value in named.items() if part in (SOURCE, TARGET) and isinstance(value, str)}
     profiles = [profile_column(raw, name) for name in raw.names if name not in taken]
     texts = [profile for profile in profiles if profile.filled > 0 and profile.lists < 0.5 and profile.dates < 0.8]
-    found = _by_name(raw, texts) or _by_language(raw, texts)
+    found = _beside_labels(_by_name(texts) or _by_language(raw, texts), profiles)
     if settled:
         found = _complete(settled, texts, found)
     if found is None:
@@ -107,7 +110,7 @@ def _read_column(raw: RawTable, name: str, *, blank_is_missing: bool) -> tuple[p
     return pc.if_else(pc.fill_null(missing, True), pa.scalar(None, pa.string()), cells), bad
 
 
-def _by_name(raw: RawTable, texts: Sequence[Profile]) -> _Find | None:
+def _by_name(texts: Sequence[Profile]) -> _Find | None:
     names = [profile.name for profile in texts]
     wordy = [profile.name for profile in texts if profile.can_be_text and profile.repeat < _MOST_REPEATS]
     # "id" is Indonesian, and far more often an identifier.
@@ -156,6 +159,17 @@ def _by_language(raw: RawTable, texts: Sequence[Profile]) -> _Find | None:
             if first != second:
                 return _Find(source, target, 0.7, f"'{source}' is in '{first}', '{target}' in '{second}'.")
     return None
+
+
+def _beside_labels(found: _Find | None, profiles: Sequence[Profile]) -> _Find | None:
+    """Less sure of a pair where another column looks like what the rows are there for: labels that come back."""
+    if found is None:
+        return None
+    others = [each for each in profiles if each.name not in (found.source, found.target) and each.can_be_label]
+    labels = [each.name for each in others if each.repeat >= _LABEL_REPEATS and name_score(each.name, LABEL_NAMES) > 0]
+    if not labels:
+        return found
+    return replace(found, fit=min(found.fit, _BESIDE_LABELS), why=f"{found.why} But '{labels[0]}' looks like a label.")
 
 
 def _complete(settled: Mapping[str, str], texts: Sequence[Profile], found: _Find | None) -> _Find | None:

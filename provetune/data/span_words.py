@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -24,9 +25,12 @@ def split_overlaps(spans: Iterable[Span]) -> tuple[list[Span], list[Span]]:
 
     Of spans that overlap the longer one is kept, of equally long ones the first.
     """
+    ordered = sorted(set(spans))
+    if all(one[1] <= other[0] for one, other in pairwise(ordered)):
+        return ordered, []
     kept: list[Span] = []
     left: list[Span] = []
-    for span in sorted(dict.fromkeys(spans), key=lambda span: (span[0] - span[1], span)):
+    for span in sorted(ordered, key=lambda span: (span[0] - span[1], span)):
         clash = any(span[0] < other[1] and other[0] < span[1] for other in kept)
         (left if clash else kept).append(span)
     return sorted(kept), sorted(left)

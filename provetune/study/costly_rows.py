@@ -32,7 +32,7 @@ class Told:
         answers: each run's predictions in words, (R, N).
         costs: (R, N).
         values: each row's own value of the metric (R, N), None where a row by itself has none.
-        worse: rows that could have been better, bool (R, N).
+        worse: rows that could have been better, and do not raise the score as they are, bool (R, N).
         right: rows that could not, or are answered word for word, bool (R, N).
     """
 
@@ -79,13 +79,13 @@ def read_told(
     values = np.stack(own) if len(own) == len(found) else None
     gaps = np.stack([sign * (one.value() - one.contributions()) for one in found])
     costs = np.nan_to_num(gaps) / max(1, count - 1)
-    worse = costs > _NOTHING if values is None else _below_best(sign * values, metric)
     texts = rows.examples.column("text").to_pylist()
     gold = [in_words(task, label, text or "") for label, text in zip(rows.gold, texts, strict=True)]
     answers = [[in_words(task, one, text or "") for one, text in zip(said, texts, strict=True)] for said in predictions]
     same = np.array([[one == label for one, label in zip(said, gold, strict=True)] for said in answers], dtype=bool)
-    right = same if values is None else same | (~worse & ~np.isnan(values))
-    return Told(tuple(numbers), answers, costs, values, worse & ~same, right)
+    below = ~same if values is None else ~same & _below_best(sign * values, metric)
+    right = same if values is None else same | (~below & ~np.isnan(values))
+    return Told(tuple(numbers), answers, costs, values, below & (costs > -_NOTHING), right)
 
 
 def costly_rows(rows: ShownRows, told: Told, task: Task, limit: int) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import Adjustable, Forwards, NeedsReference, Objective, Targets, Task
+from provetune.core.protocols import Adjustable, Forwards, Metric, NeedsReference, Objective, Targets, Task
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -52,6 +52,12 @@ def objective_fields(candidate: Mapping[str, Any]) -> type[BaseModel] | None:
         return None
     settings: type[BaseModel] = OBJECTIVES.get(name).settings
     return settings
+
+
+def checkpoint_metric(task: Task, objective: Objective) -> Metric:
+    """What checkpoints of a run are chosen by: the task's first metric, unless the objective is about another."""
+    wanted = objective.metric if isinstance(objective, NeedsReference) else task.metrics[0].name
+    return next((metric for metric in task.metrics if metric.name == wanted), task.metrics[0])
 
 
 def with_reference(

@@ -10,7 +10,10 @@ from provetune.core.protocols import Task
 
 MOST_METRICS: Final = 6
 # Where every row has one label many more are computed, which say little beside these.
-_OF_LABELS = ("accuracy", "macro_f1", "log_loss", "ece", "in_scope_accuracy", "out_of_scope_recall")
+_OF_LABELS = (
+    *("accuracy", "macro_f1", "coverage", "selective_accuracy"),
+    *("log_loss", "ece", "in_scope_accuracy", "out_of_scope_recall"),
+)
 
 
 def choose_metrics(present: Sequence[str], primary: str | None = None) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from provetune.statistics.judged import Judged
     from provetune.study.resolved import ResolvedStudy
 
-_WITH_PROBABILITIES = ("log_loss", "ece")
+_WITH_PROBABILITIES = ("log_loss", "ece", "auc", "aurc")
 
 
 class StudyClaims:

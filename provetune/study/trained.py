@@ -27,7 +27,7 @@ from provetune.core.protocols import (
 from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
 from provetune.study.learned import Learned
-from provetune.study.objectives import objective_of, with_reference
+from provetune.study.objectives import checkpoint_metric, objective_of, with_reference
 from provetune.study.tracking import tracking
 from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
@@ -123,7 +123,7 @@ class _Training:
             train_settings(self.spec),
             objective=self.objective,
             score=self._score,
-            primary=primary_metric(self.task),
+            primary=checkpoint_metric(self.task, self.objective),
             checkpoint=self.spec.place / "checkpoint",
             seed=self.spec.seed,
             pad_id=self.tokenizer.pad_token_id,

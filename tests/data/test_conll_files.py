@@ -16,10 +16,10 @@ from provetune.data.table import RawTable
 REAL = Path(__file__).parents[3] / "shared" / "data"
 
 
-def read(folder: Path, content: str | bytes, name: str = "rows.conll", **options: str) -> RawTable:
+def read(folder: Path, content: str | bytes, name: str = "rows.conll", delimiter: str | None = None) -> RawTable:
     path = folder / name
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return read_table(str(path), **options)
+    return read_table(str(path), delimiter=delimiter)
 
 
 def lists(raw: RawTable, column: str) -> list[Any]:
@@ -55,7 +55,7 @@ def test_odd_spaces_and_line_separators_are_tokens(tmp_path: Path) -> None:
 
 
 def test_columns_between_are_kept(tmp_path: Path) -> None:
-    text = "-DOCSTART- -X- -X- O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n-DOCSTART- -X- -X- O\n\nPeter NNP B-NP B-PER\n"
+    text = "-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n-DOCSTART- -X- O O\n\nPeter NNP B-NP B-PER\n"
     raw = read(tmp_path, text)
     assert raw.names == ["tokens", "column_2", "column_3", "tags", "document"]
     assert lists(raw, "tokens") == [["EU", "rejects"], ["Peter"]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import warnings
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,14 +21,12 @@ from provetune.data.tag_schemes import (
     tags_of_spans,
 )
 
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    from seqeval import scheme as reference
+    from seqeval.metrics.sequence_labeling import get_entities
+
 LETTERS = {"BIO": "BI", "IOB1": "BI", "BIOES": "BIES", "BILOU": "BILU"}
-
-
-@pytest.fixture(scope="module")
-def seqeval() -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip("seqeval")
 
 
 def random_tags(source: random.Random, letters: str) -> list[str]:
@@ -40,9 +37,7 @@ def random_tags(source: random.Random, letters: str) -> list[str]:
     return source.choices(tags, k=source.randint(0, 12))
 
 
-def test_spans_are_those_of_seqeval_on_thousands_of_sequences(seqeval: Any) -> None:
-    from seqeval.metrics.sequence_labeling import get_entities
-
+def test_spans_are_those_of_seqeval_on_thousands_of_sequences() -> None:
     source = random.Random(1)
     for number in range(6000):
         tags = random_tags(source, ("BI", "BIES", "I", "IE")[number % 4])
@@ -51,9 +46,7 @@ def test_spans_are_those_of_seqeval_on_thousands_of_sequences(seqeval: Any) -> N
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "IOB1", "BIOES", "BILOU"])
-def test_strict_spans_are_those_of_seqeval_on_thousands_of_sequences(seqeval: Any, scheme: Scheme) -> None:
-    from seqeval import scheme as reference
-
+def test_strict_spans_are_those_of_seqeval_on_thousands_of_sequences(scheme: Scheme) -> None:
     theirs = {"BIO": reference.IOB2, "IOB1": reference.IOB1, "BIOES": reference.IOBES, "BILOU": reference.BILOU}[scheme]
     source = random.Random(2)
     for _ in range(3000):
@@ -70,7 +63,7 @@ def test_bmes_is_bioes_with_another_letter() -> None:
 
 
 def test_schemes_without_a_strict_reading_are_refused() -> None:
-    with pytest.raises(ValueError, match="must be BIO, IOB1, BIOES, BILOU or BMES. Got 'IO'"):
+    with pytest.raises(ValueError, match=r"must be BIO, IOB1, BIOES, BILOU or BMES\. Got 'IO'"):
         strict_spans(["I-A"], "IO")
 
 

@@ -43,10 +43,10 @@ def batch(source: random.Random, letters: str) -> tuple[list[list[str]], list[li
     return gold, predicted
 
 
-def assert_equal_to_seqeval(gold: Any, predicted: Any, ours: Any, **options: Any) -> None:
+def assert_equal_to_seqeval(gold: Any, predicted: Any, ours: tuple[Any, Any], **options: Any) -> None:
     theirs = strictly if options else by_default
     labels = labels_of(*ours)
-    counts = count_entities(*ours, labels)
+    counts = count_entities(ours[0], ours[1], labels)
     if not labels:
         return
     scores = entity_scores(counts)

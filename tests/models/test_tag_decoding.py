@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def test_what_is_allowed_is_what_is_not_broken(scheme: Scheme) -> None:
     allowed = transitions(tags, scheme)
     for length in (1, 2, 3):
         for path in product(range(len(tags)), repeat=length):
-            steps = all(allowed.after[one, two] for one, two in zip(path, path[1:], strict=False))
+            steps = all(allowed.after[one, two] for one, two in pairwise(path))
             may = bool(allowed.first[path[0]] and allowed.last[path[-1]] and steps)
             assert may == (not list(broken_places([tags[k] for k in path], scheme)))
 
@@ -95,7 +95,7 @@ def test_a_long_document() -> None:
 
 
 def test_tags_that_cannot_be_used_are_refused() -> None:
-    with pytest.raises(ValueError, match="Tags must be of the scheme BIO. Got 'PER' instead"):
+    with pytest.raises(ValueError, match=r"Tags must be of the scheme BIO\. Got 'PER' instead"):
         transitions(["O", "PER"])
     with pytest.raises(ValueError, match="No sequence of BIOES"):
         transitions(["B-A", "I-A"], "BIOES")

@@ -267,7 +267,9 @@ class SequenceTask:
             return value_scores(*outcome_values(outcomes, targets), targets.names)
         rows = self.judged(outcomes, targets)
         further = [one.name for one in self.metrics if one.name in CLASS_METRICS and not one.per_label]
-        return {**classification_scores(rows), **further_scores(rows, further)}
+        scores = {**classification_scores(rows), **further_scores(rows, further)}
+        order = [one.name for one in self.metrics if one.name in scores]
+        return {name: scores[name] for name in dict.fromkeys([*order, *scores])}
 
     def judged(self, outcomes: pa.Table, targets: Targets, groups: Sequence[Any] | None = None) -> Any:
         """`JudgedRows` of classes, `MeasuredRows` of numbers; rows without a label are left out."""

@@ -54,6 +54,8 @@ def settle_model(model: torch.nn.Module, tokenizer: Any, options: Mapping[str, A
         ends.append(marks[0])
     network.generation_config.eos_token_id = sorted({int(end) for end in ends if end is not None})
     network.generation_config.pad_token_id = tokenizer.pad_token_id
+    # It is settled now: nothing is to be derived from the model's configuration any more.
+    network.generation_config._from_model_config = False
     network.config.pad_token_id = tokenizer.pad_token_id
     return model
 

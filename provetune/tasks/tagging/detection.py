@@ -17,6 +17,8 @@ _LOOKED_AT = 200
 _SAMPLE_LETTERS = 200
 _CERTAIN, _LIKELY = 0.95, 0.85
 _MOST_TAGS_SHARE = 0.5
+_MOST = 0.9
+"""Share of the rows that must look right."""
 
 
 def detect_spans(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
@@ -51,7 +53,11 @@ def _find(
     pairs = [(one, other) for one in tokens for other in tags if one != other and _match(cells[one], cells[other])]
     if pairs:
         # Of several lists of tags (part of speech, chunk, entity) those with O and prefixes are the entities.
-        one, other = max(pairs, key=lambda pair: (_prefixed(cells[pair[1]]), _named_tags(pair[1])))
+        # and of several that could be the tokens those with the most different values are.
+        one, other = max(
+            pairs,
+            key=lambda pair: (_prefixed(cells[pair[1]]), _named_tags(pair[1]), _different(cells[pair[0]])),
+        )
         certain = 1.0 if format == "conll" else _CERTAIN
         return one, other, certain, f"'{one}' holds tokens and '{other}' a tag for each."
     spans = [name for name in labels if _holds_spans(cells[name])]
@@ -72,7 +78,13 @@ def _find(
 
 def _holds_tags(cells: Sequence[str | None]) -> bool:
     lists = [found for found in map(list_cell, cells) if found]
-    return bool(lists) and all(isinstance(one, str) for found in lists for one in found) and _few_values(lists)
+    sound = _strings(cells)
+    return bool(sound) and len(sound) >= _MOST * len(lists) and _few_values(sound)
+
+
+def _strings(cells: Sequence[str | None]) -> list[list[str]]:
+    """The lists in cells that hold strings alone. One bad row among many must not hide what a column is."""
+    return [found for found in map(list_cell, cells) if found and all(isinstance(one, str) for one in found)]
 
 
 def _few_values(lists: Sequence[Sequence[str]]) -> bool:
@@ -86,19 +98,25 @@ def _few_values(lists: Sequence[Sequence[str]]) -> bool:
 
 def _holds_spans(cells: Sequence[str | None]) -> bool:
     lists = [found for found in map(list_cell, cells) if found]
-    return bool(lists) and all(map(are_spans, lists))
+    return bool(lists) and sum(map(are_spans, lists)) >= _MOST * len(lists)
 
 
 def _match(tokens: Sequence[str | None], tags: Sequence[str | None]) -> bool:
     """Whether nearly all rows have as many tags as tokens."""
     pairs = [(list_cell(one), list_cell(other)) for one, other in zip(tokens, tags, strict=True)]
     both = [(one, other) for one, other in pairs if one is not None and other is not None]
-    return bool(both) and sum(len(one) == len(other) for one, other in both) >= 0.9 * len(both)
+    return bool(both) and sum(len(one) == len(other) for one, other in both) >= _MOST * len(both)
 
 
 def _prefixed(cells: Sequence[str | None]) -> bool:
     """Whether tags have prefixes of a scheme."""
-    return find_scheme([found for found in map(list_cell, cells) if found]) != "plain"
+    return find_scheme(_strings(cells)) != "plain"
+
+
+def _different(cells: Sequence[str | None]) -> tuple[int, int]:
+    """How many different values there are, and how long they are together."""
+    values = {one for found in _strings(cells) for one in found}
+    return len(values), sum(map(len, values))
 
 
 def _named_tags(name: str) -> int:
@@ -115,7 +133,7 @@ def _prefixed_words(texts: Sequence[str | None], tags: Sequence[str | None]) -> 
     fitting = [
         other for one, other in pairs if len(one) == len(other) and all(parse_tag(tag) is not None for tag in other)
     ]
-    if len(fitting) < 0.9 * len(pairs) or not pairs:
+    if len(fitting) < _MOST * len(pairs) or not pairs:
         return False
     # A column of single words such as "B" or "O" is a class, not tags.
     return any(len(tags) > 1 for tags in fitting) and any(tag != "O" for tags in fitting for tag in tags)
@@ -129,7 +147,7 @@ def _spans_fit(texts: Sequence[str | None], spans: Sequence[str | None]) -> bool
         try:
             given = spans_cell(cell) or []
         except CellFault:
-            return False
+            continue
         for one in given:
             count += 1
             fitting += text is not None and one.span[1] <= len(text)
@@ -148,9 +166,9 @@ def _looks(cells: Sequence[str | None], role: str) -> str:
     if role == "text":
         return "holds lists of tokens" if holds_tokens(cells) else "holds the texts"
     if lists and _holds_spans(cells):
-        labels = {str(one) for found in lists for one in _labels(found)}
+        labels = {str(one) for found in lists if are_spans(found) for one in _labels(found)}
         return f"holds spans of {len(labels)} labels"
-    sequences = lists or [cell.split() for cell in cells if cell]
+    sequences = _strings(cells) if lists else [cell.split() for cell in cells if cell]
     return f"holds tags ({find_scheme(sequences)}), one a token"
 
 

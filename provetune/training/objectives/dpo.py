@@ -39,6 +39,7 @@ class Dpo:
     summary = "Preference pairs: the chosen answer gains likelihood against the rejected one (DPO)."
     settings: type[BaseModel] = DpoSettings
     reference = (CHOSEN, REJECTED)
+    metric = "preference_accuracy"
 
     def __init__(self, given: DpoSettings | None = None) -> None:
         self.given = given or DpoSettings()

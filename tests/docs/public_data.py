@@ -1,0 +1,37 @@
+"""Public data sets that tutorials speak of: a few rows of each, under the names that the pages give them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+# Page → file name → (where it lies in ../shared/data, rows; articles of a SQuAD file).
+PAGES: dict[str, dict[str, tuple[str, int]]] = {
+    "docs/tutorials/relations.md": {
+        "train.jsonl": ("semeval2010_task8/train.jsonl", 240),
+        "test.jsonl": ("semeval2010_task8/test.jsonl", 120),
+    },
+    "docs/tutorials/questions.md": {
+        "xquad.en.json": ("xquad/xquad.en.json", 14),
+        "xquad.zh.json": ("xquad/xquad.zh.json", 14),
+    },
+}
+
+
+def lacking(page: str) -> list[str]:
+    """Files that a page needs and that are not here."""
+    return [place for place, _ in PAGES.get(page, {}).values() if not (SHARED / place).exists()]
+
+
+def write_files(page: str, folder: Path) -> None:
+    """The first rows of a page's files, into a folder."""
+    for name, (place, rows) in PAGES.get(page, {}).items():
+        text = (SHARED / place).read_text(encoding="utf-8")
+        if place.endswith(".json"):
+            document = json.loads(text)
+            articles = [{**each, "paragraphs": each["paragraphs"][:1]} for each in document["data"][:rows]]
+            kept = json.dumps({**document, "data": articles}, ensure_ascii=False)
+        else:
+            kept = "".join(text.splitlines(keepends=True)[:rows])
+        (folder / name).write_text(kept, encoding="utf-8")
