@@ -161,7 +161,9 @@ def looks_like_messages(value: Any) -> bool:
 
 def _read_message(value: Any, number: int) -> Message:
     if not isinstance(value, Mapping):
-        raise ConversationFault(f"Message {number} must be an object with role and content. Got {_shown(value)} instead.")
+        raise ConversationFault(
+            f"Message {number} must be an object with role and content. Got {_shown(value)} instead."
+        )
     key = _first(value, _ROLE_KEYS)
     if key is None:
         raise ConversationFault(f"Message {number} has no role.")

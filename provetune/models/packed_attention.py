@@ -123,7 +123,7 @@ def _attend(
     sliding_window: int | None = None,
     **others: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention of each text (1, H, T, D) by torch's fused kernel; transformers' form of an attention function."""
+    """Causal attention of each text (1, H, T, D) by torch's fused kernel, in transformers' form."""
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     found = []

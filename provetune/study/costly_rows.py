@@ -34,6 +34,7 @@ class Told:
         values: each row's own value of the metric (R, N), None where a row by itself has none.
         worse: rows that could have been better, and do not raise the score as they are, bool (R, N).
         right: rows that could not, or are answered word for word, bool (R, N).
+        silent: whether nothing was said at all, as where texts are only judged for their likelihood.
     """
 
     numbers: tuple[int, ...]
@@ -42,6 +43,7 @@ class Told:
     values: Array | None
     worse: Array
     right: Array
+    silent: bool
 
     def usual(self, row: int) -> str:
         """The answer that most runs gave; among equals that of the run with the middle cost."""
@@ -82,10 +84,11 @@ def read_told(
     texts = rows.examples.column("text").to_pylist()
     gold = [in_words(task, label, text or "") for label, text in zip(rows.gold, texts, strict=True)]
     answers = [[in_words(task, one, text or "") for one, text in zip(said, texts, strict=True)] for said in predictions]
+    silent = all(one is None for said in predictions for one in said)
     same = np.array([[one == label for one, label in zip(said, gold, strict=True)] for said in answers], dtype=bool)
     below = ~same if values is None else ~same & _below_best(sign * values, metric)
     right = same if values is None else same | (~below & ~np.isnan(values))
-    return Told(tuple(numbers), answers, costs, values, below & (costs > -_NOTHING), right)
+    return Told(tuple(numbers), answers, costs, values, below & (costs > -_NOTHING), right, silent)
 
 
 def costly_rows(rows: ShownRows, told: Told, task: Task, limit: int) -> list[dict[str, Any]]:
@@ -107,10 +110,11 @@ def differing_rows(rows: ShownRows, told: Mapping[str, Told], task: Task, limit:
     """The rows that candidates answer differently, those first whose costs lie furthest apart."""
     means = np.stack([each.costs.mean(axis=0) for each in told.values()])
     order = np.argsort(-(means.max(axis=0) - means.min(axis=0)), kind="stable")
+    silent = all(each.silent for each in told.values())
     found = []
     for row in map(int, order):
         usual = {name: each.usual(row) for name, each in told.items()}
-        if len(set(usual.values())) == 1:
+        if len(set(usual.values())) == 1 and not silent:
             continue
         said = {
             name: {

@@ -70,7 +70,7 @@ def measure_lengths(examples: pa.Table, tokenizer: Any, max_positions: int, task
 
 
 def counting_tokenizer(backbone: Backbone, task: Task, targets: Targets) -> Any:
-    """A backbone's tokenizer for counting: the quick one, or the whole one for tasks that count their rows themselves."""
+    """A backbone's tokenizer for counting: the quick one, or the whole one for tasks that count rows themselves."""
     from provetune.study.quick_tokenizer import quick_tokenizer
 
     if not isinstance(task, CountsTokens):

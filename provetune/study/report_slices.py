@@ -13,6 +13,7 @@ from provetune.problem.syntax import Columns
 from provetune.statistics.measured_rows import MeasuredRows
 from provetune.study.document import spread
 from provetune.study.report_runs import FinishedRun, align
+from provetune.study.shown_rows import readable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -93,10 +94,19 @@ def _divisions(examples: pa.Table, columns: Columns) -> Iterator[tuple[str, str,
             masks = [(each["values"], _equal(column, each["values"])) for each in ordered]
             yield name.removeprefix(RAW), "column", masks
     if "text" in examples.column_names:
-        lengths = pc.utf8_length(pc.fill_null(examples.column("text"), "")).to_numpy()
-        parts = length_parts(np.asarray(lengths))
+        parts = length_parts(_lengths(pc.fill_null(examples.column("text"), "")))
         if len(parts) > 1:
             yield "length", "length", parts
+
+
+def _lengths(texts: Any) -> Array:
+    """Characters of each text, (N,); of a conversation those of its words, not of the JSON that keeps it."""
+    import pyarrow.compute as pc
+
+    lengths = np.array(pc.utf8_length(texts).to_numpy())
+    for row in np.flatnonzero(pc.starts_with(texts, "[{").to_numpy()):
+        lengths[row] = len(readable(texts[int(row)].as_py()))
+    return lengths
 
 
 def _equal(column: Any, value: str) -> Array:

@@ -35,7 +35,9 @@ class ShownRows:
             for name in ("row_id", "_file", "_row", "text", "text_pair")
             if name in self.examples.column_names
         }
-        texts = [readable(line["text"] or ""), readable(line.get("text_pair") or "")]
+        second = line.get("text_pair")
+        # A second text that is the answer, as the document that a query is to find, stands below anyway.
+        texts = [readable(line["text"] or ""), readable(second or "") if second != self.gold[row] else ""]
         return {
             "row_id": line["row_id"],
             "file": line.get("_file"),

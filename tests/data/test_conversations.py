@@ -34,7 +34,10 @@ TOLD = {"role": "assistant", "content": "On its way."}
         json.dumps([ASKED, TOLD]),
         {"messages": [ASKED, TOLD]},
         [{"from": "human", "value": "Where is my parcel?"}, {"from": "gpt", "value": "On its way."}],
-        [{"role": "User", "content": [{"type": "text", "text": "Where is my parcel?"}]}, {"role": "bot", "text": "On its way."}],
+        [
+            {"role": "User", "content": [{"type": "text", "text": "Where is my parcel?"}]},
+            {"role": "bot", "text": "On its way."},
+        ],
     ],
 )
 def test_every_form_becomes_the_same(value: Any) -> None:

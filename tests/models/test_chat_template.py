@@ -76,7 +76,7 @@ def test_without_marks_the_line_end_is_what_stops() -> None:
     assert closing_marks(tokenizer) == ""
     assert not takes_system(tokenizer)
     assert takes_system(make_chat_tokenizer(CHATML))
-    with pytest.raises(UsageError, match="refuses the conversation .no system."):
+    with pytest.raises(UsageError, match=r"refuses the conversation \(no system\)"):
         render_prompt(tokenizer, turns("hi", system="be kind"))
 
 
@@ -87,7 +87,10 @@ def test_an_answer_begins_with_a_token_of_its_own() -> None:
     assert found.ids[: len(found.prompt)] == found.prompt
     assert learned(tokenizer, found, LAST) == "abc\n"
     assert tokenizer.decode(found.ids) == "user: q\nassistant: abc\n"
-    assert tokenizer("assistant: abc")["input_ids"] != tokenizer("assistant: ")["input_ids"] + tokenizer("abc")["input_ids"]
+    assert (
+        tokenizer("assistant: abc")["input_ids"]
+        != tokenizer("assistant: ")["input_ids"] + tokenizer("abc")["input_ids"]
+    )
 
 
 def test_completions_are_texts_one_after_the_other() -> None:
@@ -99,9 +102,12 @@ def test_completions_are_texts_one_after_the_other() -> None:
 
 
 def test_a_default_system_line_joins_the_template() -> None:
-    line = "Don't \\ \"shout\"\nor cry."
+    line = 'Don\'t \\ "shout"\nor cry.'
     tokenizer = make_chat_tokenizer(with_default_system(CHATML, line))
-    assert render_prompt(tokenizer, turns("hi")) == f"<|start|>system\n{line}<|end|>\n<|start|>user\nhi<|end|>\n<|start|>assistant\n"
+    assert (
+        render_prompt(tokenizer, turns("hi"))
+        == f"<|start|>system\n{line}<|end|>\n<|start|>user\nhi<|end|>\n<|start|>assistant\n"
+    )
     assert "shout" not in render_prompt(tokenizer, turns("hi", system="mine"))
 
 

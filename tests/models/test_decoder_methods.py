@@ -34,7 +34,12 @@ FAMILIES: dict[str, tuple[Any, int, int]] = {
     "gpt_neox": (transformers.GPTNeoXConfig(**SMALL), 4, 1),
     "opt": (
         transformers.OPTConfig(
-            vocab_size=60, hidden_size=32, word_embed_proj_dim=32, num_hidden_layers=2, num_attention_heads=4, ffn_dim=48
+            vocab_size=60,
+            hidden_size=32,
+            word_embed_proj_dim=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            ffn_dim=48,
         ),
         6,
         3,

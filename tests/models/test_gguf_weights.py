@@ -143,7 +143,7 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorruptError, match=r"half\.gguf: The GGUF file cannot be read"):
         convert_gguf(tmp_path)
     (tmp_path / "half.gguf").rename(tmp_path / "other.txt")
-    with pytest.raises(CorruptError, match="must be one GGUF file. There are 0"):
+    with pytest.raises(CorruptError, match=r"must be one GGUF file\. There are 0"):
         convert_gguf(tmp_path)
 
 

@@ -102,6 +102,21 @@ def test_candidates_that_differ_most_come_first() -> None:
     assert len(differing_rows(shown, both, task, 1)) == 1  # type: ignore[arg-type]
 
 
+def test_where_nothing_is_said_values_alone_differ() -> None:
+    silent: Any = [[None, None]]
+    both = {"x": told([[2.0, 9.0]], PERPLEXITY, silent), "y": told([[2.0, 3.0]], PERPLEXITY, silent)}
+    found = differing_rows(rows(2), both, Texts(), 1)  # type: ignore[arg-type]
+    assert [(line["row_id"], line["said"]["x"]["value"], line["said"]["y"]["value"]) for line in found] == [
+        ("r1", 9.0, 3.0)
+    ]
+
+
+def test_an_answer_that_is_the_second_text_is_shown_once() -> None:
+    table = pa.table({"row_id": ["r", "s"], "text": ["where?"] * 2, "text_pair": ["there", "there"]})
+    shown = ShownRows(table, ["there", "here"])
+    assert [shown.show(row)["text"] for row in (0, 1)] == ["where?", "where? ⏐ there"]
+
+
 def test_spans_are_shown_with_their_letters() -> None:
     run = FinishedRun(Path("x-0"), {"k": 0}, span_outcomes([[(0, 4, "name")], [(7, 9, "name")], []]))
     right = FinishedRun(Path("y-0"), {"k": 0}, span_outcomes(GOLD_SPANS))

@@ -8,12 +8,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from measured_study import GOLD_SPANS, NUMBERS, number_study, span_study
 
 from provetune.study.report import report_document
 from provetune.study.report_html.page import render_page
 from provetune.study.report_html.plots.scale import scale_around, tick_text
+from provetune.study.report_slices import _lengths
 from provetune.study.shown_metrics import choose_metrics, metric_facts
 from provetune.study.tables import export_tables
 from provetune.tasks import TASKS
@@ -99,6 +101,11 @@ def test_slices_leave_out_columns_with_a_part(numbers: dict[str, Any]) -> None:
     errors = 100.0**2 + 100.0**2
     expected = 1 - errors / sum((value - mean) ** 2 for value in gold)
     assert mail["candidates"]["near"]["seeds"] == pytest.approx([expected] * 2)
+
+
+def test_a_conversation_is_as_long_as_its_words() -> None:
+    spoken = json.dumps([{"role": "user", "content": "hi"}])
+    assert _lengths(pa.chunked_array([[spoken, "[{ no json", "plain"]])).tolist() == [len("user: hi"), 10, 5]
 
 
 def test_own_tables_and_mistakes_are_csv_files(spans: dict[str, Any], tmp_path: Path) -> None:

@@ -295,6 +295,23 @@ def test_what_is_told() -> None:
     ]
 
 
+def test_what_a_report_shows() -> None:
+    label = [gold(("1843", 39)), gold(("Ada Byron", 26), ("the Ada Byron of 1843", 5)), gold(("a b c d", 0)), [], []]
+    rows = examples([("q", PASSAGE, each) for each in label] + [("q", PASSAGE, None)])
+    targets = TASK.targets(rows)
+    told = [said("1843"), said("Ada"), said("x", 2.0), said("x", 2.0), said("x"), said("x")]
+    lengths, answering = TASK.tables(TASK.outcomes(rows, QuestionAnswers(told), targets), targets)
+    assert lengths.columns == ("words", "questions", "f1", "exact match")
+    assert lengths.rows == (("1", 1, 1.0, 1.0), ("2 to 3", 1, 0.6667, 0.0), ("4 to 7", 1, 0.0, 0.0))
+    assert answering.rows == (("an answer", 2, 1), ("no answer", 1, 1))
+    chinese = examples([("谁？", "黑豹队赢了。", gold(("黑豹队", 0)))])
+    (table,) = TASK.tables(
+        TASK.outcomes(chinese, QuestionAnswers([said("黑豹队", may_lack=False)]), TASK.targets(chinese)),
+        TASK.targets(chinese),
+    )
+    assert (table.columns[0], table.rows) == ("characters", (("3 to 5", 1, 1.0, 1.0),))
+
+
 def test_a_guess_is_the_beginning_of_the_passage() -> None:
     rows = examples(
         [

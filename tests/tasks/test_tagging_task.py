@@ -256,7 +256,7 @@ def test_the_verdict_takes_every_metric_of_every_label() -> None:
         entity_scores(count_entities(*only, ["q"]))["f1"]
     )
     bound = bound_of("micro_f1", judged, 0.95)
-    assert bound.low < bound.value < bound.high
+    assert bound.lower < bound.value < bound.upper
 
 
 def test_uncertainty_of_the_score_is_that_of_the_bootstrap() -> None:

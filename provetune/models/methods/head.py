@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
 _DEFAULT_STRENGTH = 16.0
+_RIDGE_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+_DEFAULT_RIDGE_STRENGTH = 1.0
 
 
 class HeadSettings(BaseModel):
@@ -92,7 +94,12 @@ class Head:
         wanted = None if settings.C == "auto" else settings.C
         if targets.kind == VALUES:
             strength, layer = fit_ridge_chosen(
-                features, labels, strength=wanted, strengths=_STRENGTHS, default=_DEFAULT_STRENGTH, validation=held_out
+                features,
+                labels,
+                strength=wanted,
+                strengths=_RIDGE_STRENGTHS,
+                default=_DEFAULT_RIDGE_STRENGTH,
+                validation=held_out,
             )
             return HeadModel(layer, {"C": strength})
         strength, layer = fit_chosen(

@@ -40,7 +40,7 @@ Span: TypeAlias = tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1, 
 
 _STRENGTHS = (1.0, 4.0, 16.0, 64.0)
 _DEFAULT_STRENGTH = 4.0
-_RIDGE_STRENGTHS = (0.25, 1.0, 4.0, 16.0)
+_RIDGE_STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 _DEFAULT_RIDGE_STRENGTH = 1.0
 _MANY_ROWS = 10_000
 _TEXTS_AT_ONCE = 16_384

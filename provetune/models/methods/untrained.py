@@ -1,6 +1,6 @@
 """The backbone as it is: what a pretrained model does before anything is learned from the rows.
 
-For translation, summaries and conversation this is the honest baseline: fine-tuning has to beat it.
+For translation, summaries, conversation and retrieval this is an honest baseline: fine-tuning has to beat it.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Untrained:
     """`untrained`: nothing learns."""
 
     name = "untrained"
-    summary = "The pretrained model as it is, without any training: the baseline of tasks that write texts."
+    summary = "The pretrained model as it is, without any training: the baseline of tasks that write or find texts."
     learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = ("seq2seq", "chat")
+    tasks: tuple[str, ...] | None = ("seq2seq", "chat", "retrieval")
     bundle_kind = "transformers"
     settings: type[BaseModel] = UntrainedSettings
     defaults: Mapping[str, Any] = MappingProxyType({})

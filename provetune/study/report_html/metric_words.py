@@ -10,6 +10,7 @@ TASKS: Final[dict[str, tuple[str, str]]] = {
     "task.ordinal": ("ordered labels", "有序标签"),
     "task.tagging": ("tagging", "序列标注"),
     "task.pair": ("pairs of texts", "文本对"),
+    "task.similarity": ("similarity of texts", "文本相似度"),
     "task.retrieval": ("retrieval", "检索"),
     "task.relation": ("relations", "关系抽取"),
     "task.span_qa": ("question answering", "抽取式问答"),
@@ -65,6 +66,8 @@ METRICS: Final[dict[str, tuple[str, str]]] = {
     "metric.recall_at_100": ("recall in the first 100", "前 100 位召回率"),
     # Texts that are written
     "metric.perplexity": ("perplexity", "困惑度"),
+    "metric.bits_per_byte": ("bits a byte", "每字节比特数"),
+    "metric.preference_accuracy": ("preference accuracy", "偏好准确率"),
     "metric.chrf": ("chrF", "chrF"),
     "metric.bleu": ("BLEU", "BLEU"),
     "metric.rouge1": ("ROUGE-1", "ROUGE-1"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from provetune.study.report_html.table_words import NAMED_CELLS
 from provetune.study.report_html.words import Words
 
 TALL = 30
+_FIGURE = re.compile(r"[-−]?[\d,.]+ ?%?")
 _MOST_LETTERS = 300
 
 
@@ -57,6 +59,8 @@ def _table(candidate: str, table: Mapping[str, Any], words: Words) -> OwnTable:
 
 
 def _is_number(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return _FIGURE.fullmatch(cell) is not None
     return cell is None or (isinstance(cell, int | float) and not isinstance(cell, bool))
 
 

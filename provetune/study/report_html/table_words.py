@@ -72,4 +72,10 @@ CHINESE: Final[dict[str, str]] = {
     "What was cut": "截断情况",
     "sources longer than the model was given": "超出模型输入长度的原文",
     "texts that are empty": "空文本",
+    "conversations longer than the model was given": "超出模型输入长度的对话",
+    "answers that are empty": "空回答",
+    "Perplexity by length of the answer": "各回答长度的困惑度",
+    "tokens": "词元数",
+    "perplexity": "困惑度",
+    "Tokens of the assistant's turns, end marks included.": "助手各轮的词元，含结束符。",
 }

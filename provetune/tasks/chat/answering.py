@@ -56,7 +56,7 @@ def answer_batch(
     prompts = _prompts(batch)
     # A row without an answer of its own is there to be answered.
     asked = [row for row in range(len(prompts)) if options.generate or not figures[row, _FIGURES.index("tokens")]]
-    said: dict[int, tuple[str, bool]] = {}
+    said: dict[int, tuple[str | None, bool]] = {}
     if asked:
         given = [prompts[row] for row in asked]
         written = write_answers(plain, given, options)
@@ -64,7 +64,11 @@ def answer_batch(
         ends = [[token] for token in _ends(plain)]
         for row, ids in zip(asked, written, strict=True):
             said[row] = (tokenizer.decode(ids, skip_special_tokens=True), ids[-1:] not in ends)
-    return [_record(*said.get(row, (None, False)), figures[row]) for row in range(len(prompts))]
+    records = []
+    for row in range(len(prompts)):
+        text, stopped = said.get(row, (None, False))
+        records.append(_record(text, stopped, figures[row]))
+    return records
 
 
 def read_record(record: Array, cut: int = 0) -> Answer:
@@ -157,7 +161,7 @@ def _scores(model: Any, prompts: Sequence[Array], written: Sequence[Sequence[int
 
 def _means(losses: Array, wanted: Sequence[Array]) -> Array:
     counts = np.asarray([each[1:].sum() for each in wanted], dtype=np.float64)
-    return np.divide(-losses, counts, out=np.full(len(losses), np.nan), where=counts > 0)
+    return np.asarray(np.divide(-losses, counts, out=np.full(len(losses), np.nan), where=counts > 0))
 
 
 def _texts(batch: Mapping[str, torch.Tensor]) -> tuple[list[Array], list[Array]]:

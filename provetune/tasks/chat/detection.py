@@ -96,7 +96,7 @@ def _called(names: Sequence[str], wanted: Sequence[str]) -> str | None:
 
 
 def _one(value: str | list[str] | None) -> str | None:
-    return value if isinstance(value, str) or value is None else (value or [None])[0]
+    return value if isinstance(value, str) or value is None else next(iter(value), None)
 
 
 def _samples(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[Mapping[str, str | None], ...]:

@@ -1,4 +1,4 @@
-"""Faults that only conversations have: answers that repeat the question, one answer for all, pairs told apart by length.
+"""Faults that only conversations have: answers that echo the question, one answer for all, pairs told by length.
 
 Turns out of order, empty turns and unknown roles are faults of a row and told where it is read.
 """
@@ -42,7 +42,9 @@ class _Rows:
         self.answers: list[str] = []
         self.rejected: list[str | None] = []
         for split, table in splits.items():
-            worse = table.column("rejected").to_pylist() if "rejected" in table.column_names else [None] * table.num_rows
+            worse = (
+                table.column("rejected").to_pylist() if "rejected" in table.column_names else [None] * table.num_rows
+            )
             files = table.column("_file").to_pylist() if "_file" in table.column_names else [None] * table.num_rows
             numbers = table.column("_row").to_pylist() if "_row" in table.column_names else [None] * table.num_rows
             texts, labels = table.column("text").to_pylist(), table.column("label").to_pylist()

@@ -33,7 +33,8 @@ class ChatOptions(DecodingOptions):
     )
     language: str = Field(AUTO, description="Language of the answers; decides how ROUGE cuts texts into words.")
     decoding: Decoding = Field(
-        "greedy", description="greedy: the likeliest token each time; beam: the likeliest whole text; sample: at random."
+        "greedy",
+        description="greedy: the likeliest token each time; beam: the likeliest whole text; sample: at random.",
     )
     max_target_length: Annotated[int, Field(ge=2, le=16_384)] = Field(
         256, description="Tokens of an answer at most, in writing. What would be longer is stopped, and counted."

@@ -1,4 +1,4 @@
-"""Files of conversations: which columns hold them, rows into conversations and answers, and what is wrong with a row."""
+"""Files of conversations: rows into conversations and answers, and what is wrong with a row."""
 
 from __future__ import annotations
 
@@ -178,7 +178,9 @@ def _as_cells(item: Any, parts: _Parts, called: Mapping[str, str]) -> dict[str, 
     first = _names(parts, "text")[0]
     if isinstance(item, Mapping) and not looks_like_messages([item]):
         cells = {**item, **{name: item[given] for name, given in called.items() if given in item}}
-        if first not in cells and (plain := next((cells[name] for name in ("text", "messages") if name in cells), None)):
+        if first not in cells and (
+            plain := next((cells[name] for name in ("text", "messages") if name in cells), None)
+        ):
             cells[first] = plain
         if first not in cells:
             raise ConversationFault(f"There is no column '{first}'. There are: {', '.join(map(str, cells))}.")
@@ -209,4 +211,6 @@ def _columns_of(parts: _Parts) -> list[str]:
 
 
 def _is_empty(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and value != value)
+    return (
+        value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, float) and value != value)
+    )

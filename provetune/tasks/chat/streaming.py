@@ -68,7 +68,9 @@ class _Writer(threading.Thread):
 
         try:
             with torch.inference_mode():
-                write_answers(self._model, [self._prompt], self._options, streamer=self, stopping_criteria=[self._asked])
+                write_answers(
+                    self._model, [self._prompt], self._options, streamer=self, stopping_criteria=[self._asked]
+                )
         except Exception as error:  # noqa: BLE001 - handed to whoever reads, who raises it
             self._error = error
         finally:

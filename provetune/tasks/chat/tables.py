@@ -38,7 +38,9 @@ def report_tables(outcomes: pa.Table, targets: Targets) -> list[ReportTable]:
 
 def _cut_rows(outcomes: pa.Table, targets: Targets) -> tuple[tuple[str, int, str], ...]:
     count = max(1, outcomes.num_rows)
-    parts = [("conversations longer than the model was given", sum(one > 0 for one in outcomes.column("cut").to_pylist()))]
+    parts = [
+        ("conversations longer than the model was given", sum(one > 0 for one in outcomes.column("cut").to_pylist()))
+    ]
     if not outcomes.column("prediction").null_count:
         most = targets.options.get("max_target_length")
         said = outcomes.column("prediction").to_pylist()

@@ -257,7 +257,7 @@ class Chat:
         return [read_record(record, lost) for record, lost in zip(outputs, cut.tolist(), strict=True)]
 
     def outcomes(self, examples: pa.Table, answers: Sequence[Answer], targets: Targets) -> pa.Table:
-        """``row_id``, ``label``, ``prediction``, ``loss``, ``tokens``, ``bytes``, ``preferred``, ``score``, … of each row.
+        """``row_id``, ``label``, ``prediction``, ``loss``, ``tokens``, ``bytes``, ``preferred`` and more of each row.
 
         ``prediction`` is null where no answer was written, ``preferred`` where a row is no pair.
         """

@@ -58,7 +58,7 @@ class Pair(SequenceTask):
         *LATENCY_METRICS,
     )
     learns_from: tuple[LearnsFrom, ...] = ("examples", "texts", "features", "weights")
-    baseline: str | None = "overlap"
+    baseline: str | None = "pair_overlap"
     options: type[BaseModel] = PairOptions
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (
         {

@@ -56,7 +56,7 @@ class Similarity(SequenceTask):
     classes = False
     metrics: tuple[Metric, ...] = (*_correlations_first(VALUE_METRICS), *LATENCY_METRICS)
     learns_from: tuple[LearnsFrom, ...] = ("examples", "texts", "features", "weights")
-    baseline: str | None = "overlap"
+    baseline: str | None = "pair_overlap"
     options: type[BaseModel] = SimilarityOptions
     answer_keys: tuple[str, ...] = ("value",)
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (

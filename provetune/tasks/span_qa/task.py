@@ -17,6 +17,7 @@ from provetune.core.protocols import (
     Finding,
     LearnsFrom,
     Outputs,
+    ReportTable,
     Role,
     RowParts,
     Targets,
@@ -253,6 +254,12 @@ class SpanQa:
         from provetune.tasks.span_qa.scores import measure
 
         return measure(outcomes, targets, groups)
+
+    def tables(self, outcomes: pa.Table, targets: Targets) -> list[ReportTable]:
+        """Scores by the length of the gold answer, and who was told that there is none."""
+        from provetune.tasks.span_qa.tables import report_tables
+
+        return report_tables(outcomes, targets)
 
     def predictions(
         self, answers: QuestionAnswers, targets: Targets, *, top_k: int | None = None, proba: bool = False

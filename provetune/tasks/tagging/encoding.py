@@ -7,6 +7,7 @@ person gets for a text as it stands. A word's other pieces have no label.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,8 +70,7 @@ def bring_together(outputs: Sequence[Array], features: FeatureColumns, examples:
     scores = np.concatenate([np.asarray(each) for each in outputs])
     if len(taken) > len(examples):
         around = np.concatenate([context(length) for length in lengths])
-        order = np.lexsort((-around, pieces.ends, pieces.starts, pieces.text))
-        pieces = Places(pieces.text[order], pieces.starts[order], pieces.ends[order])
+        pieces, order = _in_order(pieces, around)
         scores = scores[order]
     words, speaking = spoken_words(pieces, words_of(examples))
     return words, scores[speaking]
@@ -98,26 +98,53 @@ def _labelled(batch: pa.RecordBatch, examples: pa.Table, targets: Targets) -> pa
     """With tag numbers of all pieces; -100 for those that speak for no word, and all where a row has no label."""
     import pyarrow as pa
 
-    rows = batch.column("row").to_numpy()
     offsets = batch.column("starts").offsets.to_numpy()
     starts, ends = (batch.column(name).values.to_numpy().astype(np.int64) for name in ("starts", "ends"))
+    rows = batch.column("row").to_numpy()
     first, last = int(rows[0]), int(rows[-1])
     some = examples.slice(first, last - first + 1)
-    found = [find_words(text) for text in some.column("text").to_pylist()]
-    # Every window is a text of its own here: it may begin inside a word.
-    windows = np.repeat(np.arange(len(rows)), np.diff(offsets))
-    pieces = Places(windows, starts, ends)
-    words, speaking = spoken_words(pieces, Places.of([found[row - first] for row in rows]))
-    tags = np.full(len(starts), IGNORED, dtype=np.int32)
-    bounds = words.bounds(len(rows))
-    numbers = {label: k for k, label in enumerate(targets.names)}
-    labels = some.column("label").to_pylist()
-    for k, row in enumerate(rows - first):
-        part = slice(bounds[k], bounds[k + 1])
-        if labels[row] is not None:
-            spans = spans_of_cell(labels[row])
-            tags[speaking[part]] = tag_words(words.starts[part], words.ends[part], spans, numbers)
-    # A window that begins inside a word does not have the piece that speaks for it.
-    tags[speaking[starts[speaking] > words.starts]] = IGNORED
+    window = np.repeat(np.arange(len(rows)), np.diff(offsets))
+    pieces = Places(rows[window].astype(np.int64) - first, starts, ends)
+    words, _ = spoken_words(_in_order(pieces)[0], words_of(some))
+    word = _word_of_piece(pieces, words, window)
+    known = _word_tags(words, some.column("label").to_pylist(), targets)
+    tags = np.where(word < 0, IGNORED, known[word] if len(known) else IGNORED).astype(np.int32)
     column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(tags))
     return batch.append_column("labels", column)
+
+
+def _word_tags(words: Places, labels: Sequence[Any], targets: Targets) -> Array:
+    """Tag number of each word, (S,); -100 in rows without a label."""
+    numbers = {label: k for k, label in enumerate(targets.names)}
+    tags = np.full(len(words.text), IGNORED, dtype=np.int64)
+    bounds = words.bounds(len(labels)).tolist()
+    for label, (start, end) in zip(labels, pairwise(bounds), strict=True):
+        if label is not None:
+            tags[start:end] = tag_words(words.starts[start:end], words.ends[start:end], spans_of_cell(label), numbers)
+    return tags
+
+
+def _word_of_piece(pieces: Places, words: Places, window: Array) -> Array:
+    """Number of the word that each piece speaks for in its window, (P,); -1 for none.
+
+    A piece speaks where its word begins, and the first one does: a window that begins inside a word leaves that out.
+    """
+    found = np.full(len(pieces.text), -1, dtype=np.int64)
+    if not len(words.text):
+        return found
+    width = int(max(words.starts.max(), pieces.starts.max())) + 1
+    keys = words.text * width + words.starts
+    begins = np.flatnonzero((pieces.starts >= 0) & (pieces.ends > pieces.starts))
+    wanted = pieces.text[begins] * width + pieces.starts[begins]
+    word = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    begins, word = begins[keys[word] == wanted], word[keys[word] == wanted]
+    _, once = np.unique(np.stack([window[begins], word]), axis=1, return_index=True)
+    found[begins[once]] = word[once]
+    return found
+
+
+def _in_order(pieces: Places, around: Array | None = None) -> tuple[Places, Array]:
+    """Pieces by their places, of equal ones those first that have more around them; and the order, (P,)."""
+    keys = (pieces.ends, pieces.starts, pieces.text)
+    order = np.lexsort(keys if around is None else (-around, *keys))
+    return Places(pieces.text[order], pieces.starts[order], pieces.ends[order]), order

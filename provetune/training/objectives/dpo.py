@@ -56,7 +56,7 @@ class Dpo:
         """
         if targets.kind != PAIRS:
             raise UsageError(
-                "The objective 'dpo' learns from pairs of a chosen and a rejected answer. The rows have one answer each.",
+                "The objective 'dpo' learns from pairs of a chosen and a rejected answer. The rows have one answer.",
                 hint="Name the column with data.columns.rejected, or take objective: plain.",
             )
 
@@ -74,9 +74,7 @@ class Dpo:
         if f"{PREFIX}input_ids" not in batch or CHOSEN not in batch:
             raise UsageError("The objective 'dpo' needs pairs of answers and what the reference says of them.")
         chosen, rejected, logits = both_log_probabilities(forward, batch)
-        loss = dpo_loss(
-            chosen, rejected, batch[CHOSEN], batch[REJECTED], beta=self.given.beta, doubt=self.given.doubt
-        )
+        loss = dpo_loss(chosen, rejected, batch[CHOSEN], batch[REJECTED], beta=self.given.beta, doubt=self.given.doubt)
         if self.given.likelihood:
             loss = loss + self.given.likelihood * task_loss(logits, batch["labels"])
         return loss

@@ -32,7 +32,7 @@ _DEFAULT_STRENGTH = 0.1
 
 
 class OverlapSettings(BaseModel):
-    """What `overlap` adds to a candidate."""
+    """What `pair_overlap` adds to a candidate."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -63,17 +63,17 @@ class OverlapModel:
         return self.layer.logits(scaled(measure(self.features, examples), self.mean, self.spread)), None
 
     def save(self, folder: Path) -> None:
-        """Write ``overlap.safetensors`` and ``overlap.json``."""
+        """Write ``pair_overlap.safetensors`` and ``pair_overlap.json``."""
         words = sorted(self.features.weights)
         facts = {"facts": dict(self.facts), "measures": list(NAMES), "rarest": self.features.rarest, "words": words}
         weights = np.array([self.features.weights[word] for word in words], dtype=np.float64)
-        save_linear(folder, "overlap", self.layer, facts, mean=self.mean, spread=self.spread, weights=weights)
+        save_linear(folder, "pair_overlap", self.layer, facts, mean=self.mean, spread=self.spread, weights=weights)
 
 
 class Overlap:
-    """`overlap`: two runs are equal whatever their seeds, so its spread over seeds is nought."""
+    """`pair_overlap`: two runs are equal whatever their seeds, so its spread over seeds is nought."""
 
-    name = "overlap"
+    name = "pair_overlap"
     summary = "What two texts have in common, word by word, with a linear layer: the baseline of pairs."
     learns_from: LearnsFrom = "examples"
     tasks: tuple[str, ...] | None = ("pair", "similarity")
@@ -132,16 +132,16 @@ class Overlap:
         Raises:
             CorruptError: a file is missing, damaged, or of another version's measures.
         """
-        layer, document, arrays = load_linear(folder, "overlap")
+        layer, document, arrays = load_linear(folder, "pair_overlap")
         try:
             words, rarest = document["words"], float(document["rarest"])
             weights = dict(zip(words, arrays["weights"].tolist(), strict=True))
             mean, spread = arrays["mean"], arrays["spread"]
             known = tuple(document["measures"])
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptError(f"The measures of overlap cannot be read ({error!r}).", where=str(folder)) from error
+            raise CorruptError(f"The measures of pair_overlap cannot be read ({error!r}).", where=str(folder)) from error
         if known != NAMES or layer.weight.shape[1] != len(mean):
-            raise CorruptError("The measures of overlap are not those that this version has.", where=str(folder))
+            raise CorruptError("The measures of pair_overlap are not those that this version has.", where=str(folder))
         return OverlapModel(PairFeatures(weights, rarest), mean, spread, layer, document.get("facts", {}))
 
 

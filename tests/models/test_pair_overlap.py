@@ -11,7 +11,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from provetune.core.errors import CorruptError
-from provetune.models.methods.overlap import METHOD, OverlapSettings, measure, scaled
+from provetune.models.methods.pair_overlap import METHOD, OverlapSettings, measure, scaled
 from provetune.models.pair_features import NAMES, PairFeatures, with_products
 from provetune.tasks import TASKS
 
@@ -103,6 +103,6 @@ def test_it_answers_the_same_after_saving(tmp_path: Path) -> None:
     again = METHOD.load(tmp_path, task, targets)
     np.testing.assert_array_equal(again.outputs(table)[0], model.outputs(table)[0])
     assert again.facts["C"] in (0.001, 0.01, 0.1, 1.0, 10.0)
-    (tmp_path / "overlap.json").write_text('{"words": []}')
+    (tmp_path / "pair_overlap.json").write_text('{"words": []}')
     with pytest.raises(CorruptError, match="overlap"):
         METHOD.load(tmp_path, task, targets)
