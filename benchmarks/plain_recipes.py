@@ -9,7 +9,8 @@ examples' read-me files have. Rows, backbone and number of epochs are those of o
 * questions (``run_qa``): windows of 384 tokens that share 128, padded to 384, batches of 8, 3e-5;
 * translation (``run_translation``): padded to the longest of a batch, batches of 8, 5e-5, the model's own beams;
 * chat (supervised fine-tuning of a decoder): conversations padded to the longest of a batch, the loss on the
-  assistant's turn, LoRA on every linear layer (rank 16, learning rate 2e-4), batches of 8.
+  assistant's turn, LoRA on every linear layer (rank 16, learning rate 2e-4), batches of 8 that are learned in four
+  parts of 2, since long conversations take 14 GB otherwise.
 
 Padding to a fixed length changes nothing that a model learns (what is masked takes no part in attention, and no loss),
 but takes several times the arithmetic. So runs that are scored pad to the longest of a batch, and `task_speed.py`,
@@ -52,6 +53,7 @@ class Recipe:
         answers: what the trained model says about examples, as `Task.answers` gives it.
         rows: training rows that the features were made of.
         writes: its model is trained by `Seq2SeqTrainer`.
+        parts: a batch is learned in so many, one after the other.
     """
 
     model: Any
@@ -61,6 +63,7 @@ class Recipe:
     answers: Callable[[pa.Table], Any]
     rows: int
     writes: bool = False
+    parts: int = 1
 
 
 def train_plain(name: str, facts: TaskSet, seed: int, workspace: Path) -> dict[str, Any]:
@@ -131,7 +134,8 @@ def run_trainer(recipe: Recipe, seed: int, *, skip: int = 0, **settings: Any) ->
     with tempfile.TemporaryDirectory() as scratch, quiet():
         arguments = makers[1](
             scratch,
-            per_device_train_batch_size=BATCH,
+            per_device_train_batch_size=BATCH // recipe.parts,
+            gradient_accumulation_steps=recipe.parts,
             learning_rate=recipe.learning_rate,
             seed=seed,
             save_strategy="no",

@@ -80,7 +80,7 @@ def of_conversations(study: ResolvedStudy, rows: pa.Table, candidate: str) -> Re
     def answers(examples: pa.Table) -> Any:
         return _asked(study, candidate, model.merge_and_unload(), examples)
 
-    return Recipe(model, features, collate, 2e-4, answers, rows.num_rows)
+    return Recipe(model, features, collate, 2e-4, answers, rows.num_rows, parts=4)
 
 
 def _conversation(tokenizer: Any, text: str, answer: str) -> dict[str, Any]:

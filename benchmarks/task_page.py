@@ -20,7 +20,8 @@ One public set or more for each task, with catalogue weights and default setting
 `python benchmarks/task_speed.py --save task_speed.json`.
 
 **What is compared.** *Ours* is a study of one run, through the same `provetune.run` that everybody calls.
-*Classical* is a baseline without fine-tuning: TF-IDF with logistic or ridge regression for texts, pairs and relations;
+*Classical* is a baseline without fine-tuning: `words` is TF-IDF with logistic or ridge regression, for texts, pairs and
+relations; `overlap` what two texts of a pair share, with logistic regression;
 for tagging the most frequent tag of each word (`most_frequent_tag`) and features of words with logistic regression
 (`baseline`); for questions the stretch of the passage that shares most words with them; for translation and dialogue
 the model before fine-tuning. *Plain* is the recipe of the Hugging Face example for the task, run with `Trainer` as it

@@ -48,6 +48,7 @@ def _files(train: str, validation: str | None = None, test: str | None = None, *
 
 _TAGGERS = {"baseline": "token_features", "most_frequent_tag": "most_frequent_tag"}
 _WORDS = {"words": "tfidf"}
+_PAIRS = {**_WORDS, "overlap": "pair_overlap"}
 
 SETS: dict[str, TaskSet] = {
     "fiqa_absa": TaskSet(
@@ -72,14 +73,14 @@ SETS: dict[str, TaskSet] = {
             columns={"text": ["sentence_A", "sentence_B"], "label": "entailment_judgment"},
         ),
         "accuracy",
-        _WORDS,
+        _PAIRS,
     ),
     "afqmc_zh": TaskSet(
         "pair",
         "zh",
         _files("train.jsonl", test="dev.jsonl", columns={"text": ["text_a", "text_b"], "label": "label"}),
         "accuracy",
-        _WORDS,
+        _PAIRS,
         rows=10_000,
         note="10,000 of the training rows; judged on the set's development rows, since its test labels are not public",
     ),

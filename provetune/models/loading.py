@@ -19,6 +19,9 @@ import torch
 from provetune.core.errors import CorruptError, UsageError
 from provetune.models.backbones import Backbone
 
+# Whether an answer begins at a token, and whether it ends there: a head that has learned that is worth keeping.
+_SAME_OUTPUTS = ("AutoModelForQuestionAnswering",)
+
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
@@ -70,8 +73,8 @@ def load_model(path: Path | str, auto_class: str, head: Mapping[str, Any], seed:
     Args:
         path: a backbone's folder.
         auto_class: transformers' class by name, e.g. ``"AutoModelForSequenceClassification"``.
-        head: fields of the configuration that the head needs, e.g. ``id2label``; the output layer is then new. Empty
-            for a model that is complete as it is.
+        head: fields of the configuration that the head needs, e.g. ``id2label``; the output layer is then new, but for
+            question answering, whose outputs mean the same in every model. Empty for a model that is complete as it is.
         seed: decides the new weights; equal seeds give equal weights.
 
     Raises:
@@ -106,7 +109,7 @@ def load_model(path: Path | str, auto_class: str, head: Mapping[str, Any], seed:
                 output_loading_info=True,
             )
             model.new_weights = _check_weights(model, report, folder, head_may_lack=bool(head))
-            if head:
+            if head and auto_class not in _SAME_OUTPUTS:
                 model.new_weights = sorted({*model.new_weights, *_renew_output(model, report)})
     except (OSError, RuntimeError, KeyError, SafetensorError) as error:
         raise CorruptError(f"The model cannot be read ({_first_line(error)}).", where=str(folder)) from error

@@ -107,8 +107,10 @@ def costly_rows(rows: ShownRows, told: Told, task: Task, limit: int) -> list[dic
 
 
 def differing_rows(rows: ShownRows, told: Mapping[str, Told], task: Task, limit: int) -> list[dict[str, Any]]:
-    """The rows that candidates answer differently, those first whose costs lie furthest apart."""
-    means = np.stack([each.costs.mean(axis=0) for each in told.values()])
+    """The rows that candidates answer differently, those first whose values (else costs) lie furthest apart."""
+    values = [each.values for each in told.values() if each.values is not None]
+    compared = values if len(values) == len(told) else [each.costs for each in told.values()]
+    means = np.nan_to_num(np.stack([one.mean(axis=0) for one in compared]))
     order = np.argsort(-(means.max(axis=0) - means.min(axis=0)), kind="stable")
     silent = all(each.silent for each in told.values())
     found = []

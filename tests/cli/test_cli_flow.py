@@ -210,9 +210,9 @@ def test_doctor_asks_the_golden_examples_again(ask: Ask, tmp_path: Path, capsys:
     assert f"all {found['examples']} golden examples are answered as they were" in " ".join(shown.split())
     copy = Path(shutil.copytree(found["bundle"], tmp_path / "other"))
     kept = read_golden(copy)
-    answers = [list(row) for row in kept.probabilities]
+    answers = [list(row) for row in kept.answers]
     answers[0][0] += 0.1
-    write_golden(copy, Golden(kept.inputs, tuple(tuple(row) for row in answers)))
+    write_golden(copy, Golden.of(kept.inputs, answers))
     write_manifest(copy)
     assert answer(["doctor", str(copy), "--offline"]) == 1
     assert "Golden example 1 of" in " ".join(capsys.readouterr().out.split())

@@ -12,6 +12,11 @@ PAGES: dict[str, dict[str, tuple[str, int]]] = {
         "train.jsonl": ("semeval2010_task8/train.jsonl", 240),
         "test.jsonl": ("semeval2010_task8/test.jsonl", 120),
     },
+    "docs/tutorials/tagging.md": {
+        "train.conll": ("wnut17/train.conll", 6000),
+        "dev.conll": ("wnut17/dev.conll", 1500),
+        "test.conll": ("wnut17/test.conll", 1500),
+    },
     "docs/tutorials/questions.md": {
         "xquad.en.json": ("xquad/xquad.en.json", 14),
         "xquad.zh.json": ("xquad/xquad.zh.json", 14),

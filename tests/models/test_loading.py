@@ -81,6 +81,17 @@ def test_weights_that_lack_a_part_of_the_backbone(tiny_bert: Path, tmp_path: Pat
         load_model(copy, CLASSIFIER, HEAD, seed=0)
 
 
+def test_a_head_that_answers_questions_is_kept(tiny_bert: Path, tmp_path: Path) -> None:
+    """Its two outputs mean the same in every model; a backbone that has none gets a new one."""
+    name, head = "AutoModelForQuestionAnswering", {"num_labels": 2}
+    fresh = load_model(tiny_bert, name, head, seed=1)
+    assert fresh.new_weights == ["qa_outputs.bias", "qa_outputs.weight"]
+    fresh.save_pretrained(tmp_path)
+    again = load_model(tmp_path, name, head, seed=2)
+    assert again.new_weights == []
+    assert torch.equal(again.qa_outputs.weight, fresh.qa_outputs.weight)
+
+
 def test_without_a_head_to_make_the_stored_one_must_be_whole(tiny_bert: Path, tmp_path: Path) -> None:
     trained = load_model(tiny_bert, CLASSIFIER, HEAD, seed=1)
     trained.save_pretrained(str(tmp_path / "trained"))

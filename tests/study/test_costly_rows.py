@@ -106,9 +106,8 @@ def test_where_nothing_is_said_values_alone_differ() -> None:
     silent: Any = [[None, None]]
     both = {"x": told([[2.0, 9.0]], PERPLEXITY, silent), "y": told([[2.0, 3.0]], PERPLEXITY, silent)}
     found = differing_rows(rows(2), both, Texts(), 1)  # type: ignore[arg-type]
-    assert [(line["row_id"], line["said"]["x"]["value"], line["said"]["y"]["value"]) for line in found] == [
-        ("r1", 9.0, 3.0)
-    ]
+    assert [line["row_id"] for line in found] == ["r1"]
+    assert (found[0]["said"]["x"]["value"], found[0]["said"]["y"]["value"]) == (9.0, 3.0)
 
 
 def test_an_answer_that_is_the_second_text_is_shown_once() -> None:

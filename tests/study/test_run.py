@@ -304,7 +304,7 @@ def test_resume_needs_something_to_resume(tmp_path: Path, write_problem: WritePr
     assert not (tmp_path / ".provetune").exists()
     with pytest.raises(UsageError, match="exclude each other"):
         run(problem, resume=True, fresh=True)
-    with pytest.raises(UsageError, match="No study of this problem has ended"):
+    with pytest.raises(UsageError, match="Nothing was run here yet"):
         load_study(problem)
 
 

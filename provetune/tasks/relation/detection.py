@@ -55,7 +55,7 @@ def detect_relations(raw: RawTable, named: Mapping[str, str | list[str]], roles:
         entities = {} if any(name in named for name in ENTITIES) else _entity_columns(raw, taken)
         columns.update(entities)
         taken = [*taken, *flat_names(list(entities.values()))]
-        reasons.update({name: f"'{part}' is called like an entity." for name, part in entities.items()})
+        reasons.update({name: _called(part) for name, part in entities.items()})
         fit, why = (0.5, "two columns are called like entities.") if entities else (0.0, "no entities are marked.")
     wanted = [
         role for role in roles if role.name not in named and role.name not in columns and role.name not in ENTITIES
@@ -105,6 +105,13 @@ def _entity_columns(raw: RawTable, taken: Sequence[str]) -> dict[str, str | list
         if all(name in free for name in pair):
             return {role: free[name] for role, name in zip(ENTITIES, pair, strict=True)}
     return {}
+
+
+def _called(part: str | list[str]) -> str:
+    """Why a column, or a pair of them, is taken for an entity."""
+    if isinstance(part, str):
+        return f"'{part}' is called like an entity."
+    return f"{' and '.join(repr(name) for name in part)} are called like an entity's start and end."
 
 
 def _judge_entities(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[float, str]:
