@@ -12,6 +12,7 @@ from task_sets import SETS
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "concepts" / "results.md"
 BEGIN, END = "<!-- tasks -->", "<!-- /tasks -->"
 CONFIDENCE = 0.95
+MOST_NAMED = 6
 
 INTRODUCTION = """## Every task
 
@@ -21,10 +22,10 @@ One public set or more for each task, with catalogue weights and default setting
 
 **What is compared.** *Ours* is a study of one run, through the same `provetune.run` that everybody calls.
 *Classical* is a baseline without fine-tuning: `words` is TF-IDF with logistic or ridge regression, for texts, pairs and
-relations; `overlap` what two texts of a pair share, with logistic regression;
-for tagging the most frequent tag of each word (`most_frequent_tag`) and features of words with logistic regression
-(`baseline`); for questions the stretch of the passage that shares most words with them; for translation and dialogue
-the model before fine-tuning. *Plain* is the recipe of the Hugging Face example for the task, run with `Trainer` as it
+relations; `overlap` is what the two texts of a pair share, with logistic regression; for tagging `most_frequent_tag`
+gives each word the tag it had most often, and `baseline` is features of words with logistic regression; for questions
+`baseline` is the stretch of the passage around the question's words, for translation and dialogue the model before
+fine-tuning. *Plain* is the recipe of the Hugging Face example for the task, run with `Trainer` as it
 comes (`benchmarks/plain_recipes.py`): fp32, batches of 8, the example's learning rate and lengths, the model of the
 last step.
 
@@ -161,21 +162,23 @@ def speed_table(speed: dict[str, Any]) -> list[str]:
 
 def notes(lines: list[dict[str, Any]], speed: dict[str, Any]) -> list[str]:
     """What has to be known of single sets, and what has not been measured yet."""
-    found = [f"{name}: {facts.note}." for name, facts in SETS.items() if facts.note]
+    found = [f"- {name}: {facts.note}." for name, facts in SETS.items() if facts.note]
     have = {(line["set"], line["who"]): line["runs"] for line in lines}
-    missing = [
-        f"`{name}/{who}` ({have.get((name, who), 0)} of {count} runs)"
+    wanted = {
+        (name, who): count
         for name, facts in SETS.items()
-        for who, count in [
-            *((shown, 1) for shown in facts.baselines),
-            ("ours", facts.seeds),
-            ("plain", facts.plain_seeds),
-        ]
+        for who, count in {**dict.fromkeys(facts.baselines, 1), "ours": facts.seeds, "plain": facts.plain_seeds}.items()
+    }
+    missing = [
+        f"{name}/{who} ({have.get((name, who), 0)} of {count} runs)"
+        for (name, who), count in wanted.items()
         if have.get((name, who), 0) < count
     ]
-    missing += [f"the speed of `{name}`" for name in SETS if name not in speed.get("ratios", {})]
+    missing += [f"the speed on {name}" for name in SETS if name not in speed.get("ratios", {})]
     if missing:
-        found += ["", f"Not measured yet: {', '.join(missing)}."]
+        more = len(missing) - MOST_NAMED
+        named = ", ".join(missing[:MOST_NAMED]) + (f" and {more} others" if more > 0 else "")
+        found += ["", f"Not measured yet: {named}."]
     return found
 
 

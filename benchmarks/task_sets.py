@@ -82,7 +82,7 @@ SETS: dict[str, TaskSet] = {
         "accuracy",
         _PAIRS,
         rows=10_000,
-        note="10,000 of the training rows; judged on the set's development rows, since its test labels are not public",
+        note="10,000 of the training rows; judged on the set's development rows, since it has no labelled test rows",
     ),
     "semeval2010_task8": TaskSet("relation", "en", _files("train.jsonl", test="test.jsonl"), "macro_f1", _WORDS),
     "clinc150": TaskSet(

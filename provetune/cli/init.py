@@ -21,6 +21,7 @@ _SHOWN_LABELS = 10
 _SHOWN_ROWS = 3
 _PART_NAMES = ("train", "training", "data", "all")
 _RARE_ROWS = 5
+_OWN_BACKBONE = "path/to/model"
 _MOST_LABELS_SHARE = 0.5
 
 
@@ -198,14 +199,27 @@ class _Draft:
         return list(self.raw.table.select(names).slice(0, _SHOWN_ROWS).to_pylist())
 
     def _kind(self) -> TaskDraft:
+        from math import isfinite
+
+        from provetune.models.catalogue import kind_for, of_kind
         from provetune.problem.drafting import TaskDraft
+        from provetune.problem.syntax import AUTO
 
         task = self.choice.task
         whole = [metric for metric in task.metrics if not (metric.per_label and metric.label_needed)]
         shown = [metric for metric in whole if metric.kind != "system"]
         options = {name: str(one.description or "") for name, one in task.options.model_fields.items()}
         metrics = tuple((metric.name, metric.higher_is_better) for metric in shown[:2])
-        return TaskDraft(task.baseline, "features" in task.learns_from, task.classes, metrics, options)
+        scale = shown[0].high if isfinite(shown[0].high) else 1.0
+        return TaskDraft(
+            task.baseline,
+            "features" in task.learns_from,
+            task.classes,
+            metrics,
+            options,
+            backbone=AUTO if of_kind(kind_for(task.auto_class)) else _OWN_BACKBONE,
+            scale=scale,
+        )
 
     def _texts(self) -> list[str]:
         from provetune.problem.syntax import Columns

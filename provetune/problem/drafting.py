@@ -53,6 +53,8 @@ class TaskDraft:
         classes: whether labels are classes.
         metrics: name and direction of the first few, the primary one first.
         options: settings of its own, and what each is.
+        backbone: of the candidates; a placeholder where the catalogue has none that suits.
+        scale: the greatest value of the metrics.
     """
 
     baseline: str | None = "tfidf"
@@ -60,6 +62,12 @@ class TaskDraft:
     classes: bool = True
     metrics: tuple[tuple[str, bool], ...] = (("accuracy", True), ("macro_f1", True))
     options: Mapping[str, str] = field(default_factory=dict)
+    backbone: str = "auto"
+    scale: float = 1.0
+
+    def level(self, value: float) -> str:
+        """A share of the metrics' greatest value, as it is written in a claim."""
+        return f"{value:.2f}" if self.scale == 1 else f"{value * self.scale:g}"
 
 
 def draft_problem(
@@ -160,23 +168,29 @@ def _options(options: Mapping[str, str]) -> list[str]:
 
 def _after_data(kind: TaskDraft) -> str:
     """Acceptance, candidates, claims and the study's settings, as they suit a task."""
-    shown = [f'#   {name}: ">= 0.{90 - 5 * number}"' for number, (name, higher) in enumerate(kind.metrics) if higher]
-    shown += [f'#   {name}: "<= 0.10"' for name, higher in kind.metrics if not higher]
+    levels = [
+        (name, kind.level((90 - 5 * number) / 100)) for number, (name, better) in enumerate(kind.metrics) if better
+    ]
+    shown = [f'#   {name}: ">= {level}"' for name, level in levels]
+    shown += [f'#   {name}: "<= {kind.level(0.1)}"' for name, higher in kind.metrics if not higher]
     words = kind.baseline == "tfidf"
     baseline = "words" if words else "baseline"
     first = _WORDS if words else f"  baseline: {{method: {kind.baseline}}}\n" if kind.baseline else ""
-    candidates = f"candidates:\n{first}{_HEAD if kind.head else ''}{_FULL}"
+    candidates = f"candidates:\n{first}{_HEAD if kind.head else ''}{_FULL}".replace(
+        "backbone: auto", f"backbone: {quote(kind.backbone)}"
+    )
+    small, tiny = kind.level(0.02), kind.level(0.01)
     more, less = (">", ">=") if kind.metrics[0][1] else ("<", "<=")
     sign, back = ("+", "-") if kind.metrics[0][1] else ("-", "+")
     claims = ["claims:                            # recorded before the first training step"]
     if kind.baseline:
         claims.append(
-            f"  - full {more} {baseline} {sign} 0.02            # better by more than 0.02 in the first metric"
+            f"  - full {more} {baseline} {sign} {small}            # better by more than {small} in the first metric"
         )
     if kind.head:
-        claims.append(f"  - head {less} full {back} 0.01           # not worse by more than 0.01")
-    claims.append(f"  - lora {less} full {back} 0.01")
-    claims.append(f"  # - lora {less} 0.90                 # reaches a level")
+        claims.append(f"  - head {less} full {back} {tiny}           # not worse by more than {tiny}")
+    claims.append(f"  - lora {less} full {back} {tiny}")
+    claims.append(f"  # - lora {less} {kind.level(0.9)}                 # reaches a level")
     if len(kind.metrics) > 1 and kind.baseline:
         second, higher = kind.metrics[1]
         claims.append(f"  # - full {'>' if higher else '<'} {baseline} [{second}]      # in another metric")
@@ -209,9 +223,7 @@ def _labels(labels: Mapping[str, int] | None, out_of_scope: str | None) -> list[
     return lines
 
 
-def _split(
-    validation: str | None, test: str | None, group: str | None, time: str | None, classes: bool
-) -> list[str]:
+def _split(validation: str | None, test: str | None, group: str | None, time: str | None, classes: bool) -> list[str]:
     if validation and test:
         return []
     lines = ["  split:"]

@@ -76,7 +76,7 @@ class CandidateChooser:
 
         candidate = with_task_defaults(self.problem.candidates[name], self.task)
         method = METHODS.get(candidate.method)
-        objective = settle_objective(candidate, self.targets)
+        objective = settle_objective(candidate, self.targets, self.file.where("candidates", name, "objective"))
         own = {key: value for key, value in candidate.extra.items() if key not in type(objective).model_fields}
         settings = method.settings.model_validate(own)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}

@@ -29,15 +29,21 @@ def objective_of(spec: TrialSpec) -> Objective:
     return settled
 
 
-def settle_objective(candidate: Candidate, targets: Targets) -> BaseModel:
+def settle_objective(candidate: Candidate, targets: Targets, where: str | None = None) -> BaseModel:
     """The settings of a candidate's objective, every default filled in.
+
+    Args:
+        where: the candidate's place in the problem file, for errors.
 
     Raises:
         UsageError: it cannot learn from these rows.
     """
     objective = _named(candidate.objective)
     if isinstance(objective, NeedsReference):
-        objective.check(targets)
+        try:
+            objective.check(targets)
+        except UsageError as error:
+            raise UsageError(error.message, where=where, hint=error.hint) from error
     own = objective.settings.model_fields
     return objective.settings.model_validate({name: value for name, value in candidate.extra.items() if name in own})
 

@@ -153,7 +153,8 @@ class _Training:
         )
         if temperature != 1.0:
             fold_temperature(merged, temperature)
-            outputs = outputs / temperature
+            several = isinstance(outputs, list)
+            outputs = [each / temperature for each in outputs] if several else outputs / temperature
         self.targets = tune(self.task, self._answers(outputs), self.validation, self.targets)
         outcomes = self._outcomes(outputs)
         cut = self.train_features.cut

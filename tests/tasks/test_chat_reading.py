@@ -40,9 +40,17 @@ def cells(parts: RowParts, name: str) -> list[Any]:
     ("row", "columns", "fit"),
     [
         ({"id": 1, "messages": [ASKED, TOLD]}, {"text": "messages"}, 0.97),
-        ({"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}, {"text": "conversations"}, 0.97),
+        (
+            {"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]},
+            {"text": "conversations"},
+            0.97,
+        ),
         ({"prompt": "a", "completion": "b", "n": 1}, {"text": "prompt", "label": "completion"}, 0.75),
-        ({"instruction": "a", "input": "c", "output": "b"}, {"text": ["instruction", "input"], "label": "output"}, 0.75),
+        (
+            {"instruction": "a", "input": "c", "output": "b"},
+            {"text": ["instruction", "input"], "label": "output"},
+            0.75,
+        ),
         ({"question": "a", "answer": "b"}, {"text": "question", "label": "answer"}, 0.35),
         (
             {"prompt": "a", "chosen": "b", "rejected": "c"},
@@ -54,7 +62,9 @@ def cells(parts: RowParts, name: str) -> list[Any]:
         ({"text": "a", "label": "b"}, {}, 0.0),
     ],
 )
-def test_columns_of_every_kind_of_file(row: dict[str, Any], columns: dict[str, Any], fit: float, tmp_path: Path) -> None:
+def test_columns_of_every_kind_of_file(
+    row: dict[str, Any], columns: dict[str, Any], fit: float, tmp_path: Path
+) -> None:
     found = CHAT.detect(write(tmp_path, row, row), {})
     assert dict(found.columns) == columns
     assert found.fit == fit
@@ -135,7 +145,11 @@ def test_a_bad_row_is_told_with_its_field_and_the_others_are_kept(
 
 
 def test_missing_cells_are_no_fault_of_the_form(tmp_path: Path) -> None:
-    rows = [{"prompt": "a", "completion": "b"}, {"prompt": None, "completion": "b"}, {"prompt": "a", "completion": None}]
+    rows = [
+        {"prompt": "a", "completion": "b"},
+        {"prompt": None, "completion": "b"},
+        {"prompt": "a", "completion": None},
+    ]
     parts = read(write(tmp_path, *rows))
     assert parts.bad == ()
     assert [text is None for text in cells(parts, "text")] == [False, True, False]

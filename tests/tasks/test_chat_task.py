@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from chat_tokenizers import CHATML, PLAIN, make_chat_tokenizer, make_tiny_llama
+from chat_tokenizers import CHATML, COUNTING, PLAIN, make_chat_tokenizer, make_tiny_llama
 
 from provetune.core.errors import DataError, UsageError
 from provetune.core.protocols import EncodeSettings, Targets
@@ -82,7 +82,9 @@ def losses(setting: Setting, messages: str, answer: str) -> list[float]:
 
 def test_perplexity_is_that_of_the_plain_model_text_by_text() -> None:
     setting = Setting(generate=False)
-    each = [losses(setting, text, label) for text, label in zip(*(setting.table[n].to_pylist() for n in ("text", "label")))]
+    each = [
+        losses(setting, text, label) for text, label in zip(*(setting.table[n].to_pylist() for n in ("text", "label")), strict=True)
+    ]
     outcomes = setting.outcomes()
     np.testing.assert_allclose(outcomes["loss"].to_numpy(), [sum(one) for one in each], rtol=1e-4)
     assert outcomes["tokens"].to_pylist() == [len(one) for one in each]
@@ -243,12 +245,12 @@ def test_models_without_turns_complete_texts() -> None:
 
 def test_long_conversations_are_cut_and_counted() -> None:
     setting = Setting(generate=False)
-    short = EncodeSettings(max_length=60, long_texts="head_tail")
+    short = EncodeSettings(max_length=45, long_texts="head_tail")
     table = CHAT.encode(setting.table, setting.tokenizer, short, setting.targets)
-    assert max(map(len, table["input_ids"].to_pylist())) <= 60
+    assert max(map(len, table["input_ids"].to_pylist())) <= 45
     assert [lost > 0 for lost in table["cut"].to_pylist()] == [False, True, True]
-    counts = CHAT.count_tokens(setting.table, setting.tokenizer, 60)
-    assert [count > 60 for count in counts.tolist()] == [False, True, True]
+    counts = CHAT.count_tokens(setting.table, setting.tokenizer, 45)
+    assert [count > 45 for count in counts.tolist()] == [False, True, True]
     with pytest.raises(UsageError, match="long_texts must be head or head_tail"):
         CHAT.encode(setting.table, setting.tokenizer, EncodeSettings(60, "windows"), setting.targets)
 
@@ -258,17 +260,36 @@ def test_prompts_that_leave_no_room_lose_their_beginning() -> None:
     assert setting.model.config.max_position_embeddings == 512
     table = pa.table({"text": [conversation("ab" * 600), conversation("hi")]})
     long, short = setting.answers(table)
-    assert long.cut > 0
-    assert len(setting.tokenizer(long.text)["input_ids"]) <= 512
+    assert long.cut == 619 - 300
+    assert len(setting.tokenizer(long.text)["input_ids"]) <= 512 - 300
     assert short.cut == 0
 
 
 def test_a_row_that_the_template_refuses_is_named() -> None:
-    refusing = CHATML.replace("{% for", "{% if 'bad' in messages[-1]['content'] %}{{ raise_exception('no') }}{% endif %}{% for", 1)
+    refusing = CHATML.replace(
+        "{% for", "{% if 'bad' in messages[-1]['content'] %}{{ raise_exception('no') }}{% endif %}{% for", 1
+    )
     setting = Setting(template=refusing)
     table = pa.table({"text": [conversation("hi"), conversation("bad")], "_file": ["a.jsonl"] * 2, "_row": [4, 9]})
     with pytest.raises(DataError, match=r"a\.jsonl, row 9: .*refuses the conversation \(no\)"):
         setting.features(table)
+
+
+def test_a_template_that_lets_no_answer_be_learned_is_refused_and_single_turns_are_counted() -> None:
+    setting = Setting(template=COUNTING)
+    with pytest.raises(UsageError, match="no answer can be learned"):
+        setting.features(targets=setting.targets)
+    assert [answer.unlearned for answer in setting.answers()] == [1, 2, 1]
+    rows_of = dict(row[:2] for row in CHAT.tables(setting.outcomes(), setting.targets)[0].rows)
+    assert rows_of["conversations with turns that the chat template lets nobody learn"] == 3
+
+
+def test_a_batch_with_nothing_to_learn_teaches_nothing() -> None:
+    setting = Setting()
+    batch = CHAT.collate(setting.features(rows().select(["text"])).take([0]), 0)
+    loss = CHAT.loss(CHAT.forward(setting.model, batch), batch["labels"], setting.targets, None)
+    loss.backward()
+    assert loss.item() == 0
 
 
 def test_nothing_to_learn_is_refused() -> None:
@@ -293,5 +314,7 @@ def test_it_goes_into_a_pipeline(tmp_path: Path) -> None:
     setting.model.save_pretrained(tmp_path)
     setting.tokenizer.save_pretrained(tmp_path)
     (answer,) = setting.answers(pa.table({"text": ["hi"]}))
-    found = pipeline("text-generation", model=str(tmp_path))([{"role": "user", "content": "hi"}], return_full_text=False)
+    found = pipeline("text-generation", model=str(tmp_path))(
+        [{"role": "user", "content": "hi"}], return_full_text=False
+    )
     assert found[0]["generated_text"] == answer.text

@@ -295,6 +295,47 @@ def test_what_is_told() -> None:
     ]
 
 
+def test_the_temperature_makes_the_gold_answers_likeliest(tokenizer: Any) -> None:
+    """Against the mean log-loss over every stretch, written out for windows that hold the whole passage."""
+    rows = examples(
+        [
+            ("Who ?", "aa bb cc dd", gold(("bb cc", 3), ("bb cc", 3))),
+            ("Who ?", "xx yy zz", []),
+            ("Who ?", "xx", gold(("qq", -1))),
+        ]
+    )
+    targets = TASK.targets(rows)
+    features = FeatureStore(TASK.encode(rows, tokenizer, SETTINGS, None))
+    draw = np.random.default_rng(1)
+    logits = [draw.normal(size=(length, 2)) for length in features.lengths]
+    outcomes = TASK.outcomes(rows, TASK.answers(logits, features, rows, targets), targets)
+    found = TASK.fit_temperature(logits, features, outcomes, targets)
+
+    def loss(temperature: float) -> float:
+        total = 0.0
+        for row, (first, last) in ((0, (3, 8)), (1, (None, None))):
+            feature, values = features.take([row])[0], logits[row] / temperature
+            inside = np.flatnonzero(feature["starts"] >= 0)
+            spans = {
+                (feature["starts"][i], feature["ends"][j]): values[i, 0] + values[j, 1]
+                for i in inside
+                for j in inside
+                if i <= j
+            }
+            spans[None, None] = values[0].sum()
+            total += np.log(np.exp(list(spans.values())).sum()) - spans[first, last]
+        return total / 2
+
+    tried = np.exp(np.linspace(np.log(0.05), np.log(20), 2000))
+    assert found == pytest.approx(tried[np.argmin([loss(temperature) for temperature in tried])], rel=0.01)
+    scaled = TASK.fit_temperature([2 * each for each in logits], features, outcomes, targets)
+    assert scaled == pytest.approx(min(20.0, 2 * found), rel=0.01)
+    assert TASK.fit_temperature(logits, None, outcomes, targets) == 1.0
+    nothing = outcomes.slice(2).combine_chunks()
+    only = FeatureStore(TASK.encode(rows.slice(2), tokenizer, SETTINGS, None))
+    assert TASK.fit_temperature(logits[2:], only, nothing, targets) == 1.0
+
+
 def test_what_a_report_shows() -> None:
     label = [gold(("1843", 39)), gold(("Ada Byron", 26), ("the Ada Byron of 1843", 5)), gold(("a b c d", 0)), [], []]
     rows = examples([("q", PASSAGE, each) for each in label] + [("q", PASSAGE, None)])

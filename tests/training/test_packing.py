@@ -35,9 +35,7 @@ def test_a_part_of_a_batch_by_its_prefix() -> None:
 
 
 @given(
-    st.lists(
-        st.lists(st.tuples(st.integers(0, 99), st.integers(0, 2)), min_size=1, max_size=8), min_size=1, max_size=6
-    )
+    st.lists(st.lists(st.tuples(st.integers(0, 99), st.integers(0, 2)), min_size=1, max_size=8), min_size=1, max_size=6)
 )
 def test_every_marked_token_but_the_first_is_learned_once(texts: list[list[tuple[int, int]]]) -> None:
     ids, whose = [[token for token, _ in text] for text in texts], [[code for _, code in text] for text in texts]

@@ -32,6 +32,7 @@ class Answer:
         size: bytes of those answers in UTF-8.
         mean, mean_rejected: mean log-probability of a token of the last answer, and of the rejected one; NaN without.
         cut: tokens of the conversation that the model did not see.
+        unlearned: turns of the assistant that the chat template lets nobody learn or judge.
     """
 
     text: str | None
@@ -43,6 +44,7 @@ class Answer:
     mean: float
     mean_rejected: float
     cut: int = 0
+    unlearned: int = 0
 
 
 def answer_batch(
@@ -71,7 +73,7 @@ def answer_batch(
     return records
 
 
-def read_record(record: Array, cut: int = 0) -> Answer:
+def read_record(record: Array, cut: int = 0, unlearned: int = 0) -> Answer:
     """What `answer_batch` put down."""
     figures = {name: float(record[name]) for name in _FIGURES}
     written = bool(record["written"])
@@ -85,6 +87,7 @@ def read_record(record: Array, cut: int = 0) -> Answer:
         mean=figures["mean"],
         mean_rejected=figures["mean_rejected"],
         cut=cut,
+        unlearned=unlearned,
     )
 
 

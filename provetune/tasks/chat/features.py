@@ -29,11 +29,11 @@ def encode_conversations(
 
     Rows with an answer have it in ``input_ids``; others are the prompt alone. Rows with a rejected answer have
     ``rejected_input_ids`` and ``rejected_whose`` as well, and ``length`` counts both. ``unlearned`` counts answers
-    that the chat template does not let be learned.
+    that the chat template does not let be learned; ``lost`` is what was cut, for predictors, who see no ``cut``.
 
     Raises:
         DataError: there are no rows, a row has no text, or the template refuses a row.
-        UsageError: conversations are to be cut into windows.
+        UsageError: conversations are to be cut into windows, or the template lets no answer be learned.
     """
     import pyarrow as pa
 
@@ -55,12 +55,19 @@ def encode_conversations(
         for number, (text, answer, worse) in enumerate(zip(texts, answers, rejected, strict=True))
     ]
     first = [each[0] for each in found]
+    if targets is not None and not any(any(each.whose) for each in first):
+        raise UsageError(
+            "The backbone's chat template writes answers otherwise in a conversation than at its end: no answer can be "
+            "learned.",
+            hint="Take another backbone, or set options.format: completion.",
+        )
     columns = {
         "row": pa.array(np.arange(examples.num_rows, dtype=np.int32)),
         "input_ids": as_lists([each.ids for each in first], np.int32),
         "whose": as_lists([each.whose for each in first], np.int8),
         "prompt_ids": as_lists([each.prompt for each in first], np.int32),
         "cut": pa.array(np.asarray([each.cut for each in first], dtype=np.int32)),
+        "lost": pa.array(np.asarray([each.cut for each in first], dtype=np.int32)),
         "unlearned": pa.array(np.asarray([each.unlearned for each in first], dtype=np.int32)),
     }
     if "rejected" in examples.column_names:

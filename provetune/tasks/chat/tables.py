@@ -41,6 +41,8 @@ def _cut_rows(outcomes: pa.Table, targets: Targets) -> tuple[tuple[str, int, str
     parts = [
         ("conversations longer than the model was given", sum(one > 0 for one in outcomes.column("cut").to_pylist()))
     ]
+    if unlearned := sum(one > 0 for one in outcomes.column("unlearned").to_pylist()):
+        parts.append(("conversations with turns that the chat template lets nobody learn", unlearned))
     if not outcomes.column("prediction").null_count:
         most = targets.options.get("max_target_length")
         said = outcomes.column("prediction").to_pylist()

@@ -215,7 +215,10 @@ class Chat:
 
         from provetune.training.packing import IGNORED
 
-        return functional.cross_entropy(logits.float(), labels[labels != IGNORED])
+        wanted = labels[labels != IGNORED]
+        if not len(wanted):
+            return logits.sum() * 0.0  # the mean of nothing would be no number
+        return functional.cross_entropy(logits.float(), wanted)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
@@ -251,10 +254,11 @@ class Chat:
         """What was said of each row, and how much of it was cut off."""
         from provetune.tasks.chat.answering import read_record
 
-        cut = np.zeros(len(outputs), dtype=np.int64)
+        told: list[tuple[int, int]] = [(0, 0)] * len(outputs)
         if features is not None:
-            cut = np.array([int(feature.get("cut", 0)) for feature in features.take(range(len(features)))])
-        return [read_record(record, lost) for record, lost in zip(outputs, cut.tolist(), strict=True)]
+            taken = features.take(range(len(features)))
+            told = [(int(feature["lost"]), int(feature["unlearned"])) for feature in taken]
+        return [read_record(record, *lost) for record, lost in zip(outputs, told, strict=True)]
 
     def outcomes(self, examples: pa.Table, answers: Sequence[Answer], targets: Targets) -> pa.Table:
         """``row_id``, ``label``, ``prediction``, ``loss``, ``tokens``, ``bytes``, ``preferred`` and more of each row.
@@ -276,6 +280,7 @@ class Chat:
                 "score": pa.array([each.score for each in answers], pa.float64()),
                 "stopped": pa.array([each.stopped for each in answers], pa.bool_()),
                 "cut": pa.array([each.cut for each in answers], pa.int32()),
+                "unlearned": pa.array([each.unlearned for each in answers], pa.int32()),
             }
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,7 @@ def answers_of(
     if features is None:
         found = [_from_candidates(np.asarray(each), count) for each in outputs]
     else:
-        found = _from_features(outputs, features, len(contexts), longest, count)
+        found = [best_spans(windows, longest, count) for windows in row_windows(outputs, features, len(contexts))]
     return QuestionAnswers(
         [QuestionAnswer(context, spans, may_lack) for context, spans in zip(contexts, found, strict=True)]
     )
@@ -125,23 +125,23 @@ def threshold_of(targets: Targets) -> float:
     return float(targets.tuned.get(THRESHOLD, 0.0)) if fixed == "auto" else float(fixed)
 
 
-def _from_features(
-    outputs: Sequence[Array], features: FeatureColumns, rows: int, longest: int, count: int
-) -> list[Spans]:
+def row_windows(outputs: Sequence[Array], features: FeatureColumns, rows: int) -> Iterator[list[Window]]:
+    """The windows of each of N rows, in order.
+
+    Raises:
+        ValueError: a row has none.
+    """
     numbers = np.asarray(features.rows)
-    firsts = np.searchsorted(numbers, np.arange(rows + 1))
-    if (np.diff(firsts) == 0).any():
+    if not np.array_equal(np.unique(numbers), np.arange(rows)):
         raise ValueError(f"Every one of {rows} rows must have a feature.")
-    found: list[Spans] = []
     windows: list[Window] = []
     for start in range(0, len(numbers), _AT_ONCE):
         part = range(start, min(start + _AT_ONCE, len(numbers)))
         for feature, number in zip(features.take(list(part)), part, strict=True):
             windows.append(_window(feature, np.asarray(outputs[number])))
             if number + 1 == len(numbers) or numbers[number + 1] != numbers[number]:
-                found.append(best_spans(windows, longest, count))
+                yield windows
                 windows = []
-    return found
 
 
 def _window(feature: Mapping[str, Any], logits: Array) -> Window:

@@ -55,33 +55,58 @@ class Spans:
     total: float
 
 
-def best_spans(windows: Sequence[Window], longest: int, count: int) -> Spans:
-    """The best stretches of one passage.
+@dataclass(frozen=True)
+class Scores:
+    """All stretches of a passage of T tokens.
+
+    Attributes:
+        starts, ends: letters of each token, (T,).
+        table: logits, float64 (T, L); row i, column d is the stretch of tokens i to i + d, -inf where there is none.
+        none: logit of "no answer".
+    """
+
+    starts: Array
+    ends: Array
+    table: Array
+    none: float
+
+
+def all_spans(windows: Sequence[Window], longest: int) -> Scores:
+    """The stretches of one passage, of each the best score that a window gives it.
 
     Args:
         windows: its features, in the passage's order; at least one.
         longest: tokens of a stretch at most.
-        count: most stretches returned.
     """
     starts, ends, offsets = _laid_out(windows)
-    none = min(window.none for window in windows)
-    if len(starts) == 0:
-        nothing = np.zeros(0, dtype=np.int64)
-        return Spans(nothing, nothing, np.zeros(0), none, float("-inf"))
     longest = min(longest, len(starts))
     table = np.full((len(starts), longest), -np.inf)
-    for window, offset in zip(windows, offsets, strict=True):
-        part = table[offset : offset + len(window.starts)]
-        np.maximum(part, span_table(window.begin, window.finish, longest), out=part)
+    if longest:
+        for window, offset in zip(windows, offsets, strict=True):
+            part = table[offset : offset + len(window.starts)]
+            np.maximum(part, span_table(window.begin, window.finish, longest), out=part)
+    return Scores(starts, ends, table, min(window.none for window in windows))
+
+
+def best_spans(windows: Sequence[Window], longest: int, count: int) -> Spans:
+    """The best stretches of one passage, at most `count` of them; see `all_spans`."""
+    scores = all_spans(windows, longest)
+    starts, ends, table = scores.starts, scores.ends, scores.table
+    if table.size == 0:
+        nothing = np.zeros(0, dtype=np.int64)
+        return Spans(nothing, nothing, np.zeros(0), scores.none, float("-inf"))
     flat = table.ravel()
     # A token without letters (a lone space piece) can neither begin nor end an answer.
-    first, length = np.divmod(_largest(flat, count), longest)
+    first, length = np.divmod(_largest(flat, count), table.shape[1])
     kept = ends[first + length] > starts[first]
     first, last = first[kept], (first + length)[kept]
-    logits = table[first, last - first]
-    highest = flat.max()
-    total = float(highest + np.log(np.exp(flat - highest).sum()))
-    return Spans(starts[first], ends[last], logits, none, total)
+    return Spans(starts[first], ends[last], table[first, last - first], scores.none, log_sum(flat))
+
+
+def log_sum(logits: Array) -> float:
+    """log Σ exp, safe for large logits and for -inf."""
+    highest = float(logits.max(initial=-np.inf))
+    return highest + float(np.log(np.exp(logits - highest).sum())) if np.isfinite(highest) else highest
 
 
 def span_table(begin: Array, finish: Array, longest: int) -> Array:

@@ -202,6 +202,14 @@ class SpanQa:
             candidates.append(np.array([[begin, min(end, len(context)), 0.0]]))
         return answers_of(candidates, None, examples, targets)
 
+    def fit_temperature(
+        self, logits: Outputs, features: FeatureColumns | None, outcomes: pa.Table, targets: Targets
+    ) -> float:
+        """The temperature that makes the gold answers of the validation rows likeliest."""
+        from provetune.tasks.span_qa.temperature import fit_span_temperature
+
+        return 1.0 if features is None else fit_span_temperature(logits, features, outcomes, targets)
+
     def tune(self, answers: QuestionAnswers, examples: pa.Table, targets: Targets) -> Targets:
         """Where questions may lack an answer, the margin from which "no answer" is given (`threshold`)."""
         from provetune.tasks.span_qa.answers import MAY_LACK, THRESHOLD
