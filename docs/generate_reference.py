@@ -11,7 +11,7 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +105,10 @@ def tasks_page() -> str:
             f"{task.summary}\n",
             _table(("column", "required", "what it holds"), roles),
             _table(("metric", "better", "uncertainty", "what it is"), metrics),
+            f"Baseline of every study: `{task.baseline}`. A prediction has {_listed(task.answer_keys)}.\n",
         ]
+        if task.options.model_fields:
+            parts += ["Settings under `options`:\n", _field_table(task.options.model_fields)]
     return "\n".join(parts)
 
 
@@ -117,6 +120,7 @@ def methods_page() -> str:
         "weights": "trains weights step by step",
         "features": "fits a head on frozen features",
         "texts": "needs no backbone",
+        "examples": "learns from a task's rows whole, without a backbone",
     }
     parts = ["# Methods\n", "`candidates: {NAME: {method: …}}`\n"]
     for method in (METHODS.get(name) for name in METHODS.names()):
@@ -124,6 +128,8 @@ def methods_page() -> str:
             f"## {method.name}\n",
             f"{method.summary} It {learns[method.learns_from]}; its bundles are of kind `{method.bundle_kind}`.\n",
         ]
+        if method.tasks is not None:
+            parts += [f"For the tasks {', '.join(f'`{task}`' for task in method.tasks)}.\n"]
         if method.defaults:
             defaults = [(f"`{key}`", f"`{value}`") for key, value in method.defaults.items()]
             parts += ["Common fields it sets where they are `auto`:\n", _table(("field", "value"), defaults)]
@@ -180,6 +186,10 @@ def python_page() -> str:
             parts += [f"### {name}.{method}\n", f"```text\n{_signature(method, function)}\n```\n"]
             parts += [_as_text(inspect.getdoc(function) or "")]
     return "\n".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _field_table(fields: Mapping[str, Any]) -> str:

@@ -202,6 +202,7 @@ class _Draft:
         from math import isfinite
 
         from provetune.models.catalogue import kind_for, of_kind
+        from provetune.models.methods import METHODS
         from provetune.problem.drafting import TaskDraft
         from provetune.problem.syntax import AUTO
 
@@ -219,6 +220,7 @@ class _Draft:
             options,
             backbone=AUTO if of_kind(kind_for(task.auto_class)) else _OWN_BACKBONE,
             scale=scale,
+            pretrained_baseline=task.baseline is not None and METHODS.get(task.baseline).learns_from == "weights",
         )
 
     def _texts(self) -> list[str]:

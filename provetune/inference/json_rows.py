@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from provetune.core.errors import DataError
+from provetune.data.readers._squad import flat_questions
 from provetune.data.readers.json import LIST_KEYS, WANTED
 
 _PIECE = 1 << 16
@@ -33,6 +34,12 @@ class JsonSource:
         self.names = tuple(dict.fromkeys(name for _, row in self.rows() for name in row))
 
     def rows(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        # Where the entries are SQuAD's articles, each of their questions is a row, as it was for training.
+        rows = flat_questions(self._entries(), str(self.path), "entry")
+        for number, (_, row) in enumerate(rows, start=1):
+            yield f"{self.path}, row {number}", row
+
+    def _entries(self) -> Iterator[tuple[int, Mapping[str, Any]]]:
         with self.path.open(encoding=self.encoding) as stream:
             text = _JsonText(stream, str(self.path))
             if self._key is not None:
@@ -41,11 +48,11 @@ class JsonSource:
                         break
                     text.skip()
             for number, row in enumerate(text.items(), start=1):
-                place = f"{self.path}, row {number}"
                 if not isinstance(row, dict):
                     kind = "nothing (null)" if row is None else f"a {type(row).__name__}"
+                    place = f"{self.path}, row {number}"
                     raise DataError(f"This row is {kind}, not an object.", where=place, hint=WANTED)
-                yield place, row
+                yield number, row
 
     def _find_key(self) -> str | None:
         """The key of the list of rows, or None where the document is that list. Reads the file to its end."""

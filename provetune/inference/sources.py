@@ -253,6 +253,13 @@ class WholeSource:
 
 
 def _parse_objects(lines: Iterator[str] | IO[str], name: str) -> Iterator[tuple[str, Row]]:
+    from provetune.data.readers._squad import flat_questions
+
+    for number, row in flat_questions(_objects(lines, name), name, "line"):
+        yield f"{name}, line {number}", row
+
+
+def _objects(lines: Iterator[str] | IO[str], name: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -263,7 +270,7 @@ def _parse_objects(lines: Iterator[str] | IO[str], name: str) -> Iterator[tuple[
             raise DataError(f"This is not JSON ({error.msg}).", where=place) from None
         if not isinstance(row, dict):
             raise DataError("This line is no JSON object.", where=place, hint='Write {"text": "…"} a line.')
-        yield place, row
+        yield number, row
 
 
 def _is_object(line: str) -> bool:

@@ -55,6 +55,7 @@ class TaskDraft:
         options: settings of its own, and what each is.
         backbone: of the candidates; a placeholder where the catalogue has none that suits.
         scale: the greatest value of the metrics.
+        pretrained_baseline: the baseline has the candidates' backbone too.
     """
 
     baseline: str | None = "tfidf"
@@ -64,6 +65,7 @@ class TaskDraft:
     options: Mapping[str, str] = field(default_factory=dict)
     backbone: str = "auto"
     scale: float = 1.0
+    pretrained_baseline: bool = False
 
     def level(self, value: float) -> str:
         """A share of the metrics' greatest value, as it is written in a claim."""
@@ -175,7 +177,8 @@ def _after_data(kind: TaskDraft) -> str:
     shown += [f'#   {name}: "<= {kind.level(0.1)}"' for name, higher in kind.metrics if not higher]
     words = kind.baseline == "tfidf"
     baseline = "words" if words else "baseline"
-    first = _WORDS if words else f"  baseline: {{method: {kind.baseline}}}\n" if kind.baseline else ""
+    own = "backbone: auto, " if kind.pretrained_baseline else ""
+    first = _WORDS if words else f"  baseline: {{{own}method: {kind.baseline}}}\n" if kind.baseline else ""
     candidates = f"candidates:\n{first}{_HEAD if kind.head else ''}{_FULL}".replace(
         "backbone: auto", f"backbone: {quote(kind.backbone)}"
     )

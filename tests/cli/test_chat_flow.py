@@ -109,8 +109,9 @@ def test_both_kinds_of_file_are_recognised(ask: Ask, folder: Path) -> None:
 
 def test_turns_out_of_order_are_told_with_their_row(ask: Ask) -> None:
     found = {finding["kind"]: finding for finding in ask("check", "chats.yaml", "--json")["findings"]}
-    assert found["bad_row"]["rows"] == [{"file": "chats.jsonl", "row": 61}]
-    assert "messages: Turns are out of order: message 1 is the assistant's" in found["bad_row"]["message"]
+    (place,) = found["bad_row"]["rows"]
+    assert (place["file"], place["row"]) == ("chats.jsonl", 61)
+    assert place["message"].startswith("messages: Turns are out of order: message 1 is the assistant's")
 
 
 def test_truncation_is_counted(ask: Ask) -> None:
@@ -121,11 +122,11 @@ def test_truncation_is_counted(ask: Ask) -> None:
 
 def test_scores_of_both_studies(ask: Ask) -> None:
     chats = ask("report", "chats.yaml", "--json", "--open-test")["candidates"]
-    assert chats["full"]["scores"]["perplexity"]["mean"] < chats["base"]["scores"]["perplexity"]["mean"]
-    assert {"rougeL", "chrf", "bits_per_byte"} <= set(chats["full"]["scores"])
+    assert chats["full"]["metrics"]["perplexity"]["mean"] < chats["base"]["metrics"]["perplexity"]["mean"]
+    assert {"rougeL", "chrf", "bits_per_byte"} <= set(chats["full"]["metrics"])
     pairs = ask("report", "pairs.yaml", "--json", "--open-test")["candidates"]
-    assert pairs["dpo"]["scores"]["preference_accuracy"]["mean"] >= 0.9
-    assert "rougeL" not in pairs["dpo"]["scores"]
+    assert pairs["dpo"]["metrics"]["preference_accuracy"]["mean"] >= 0.9
+    assert "rougeL" not in pairs["dpo"]["metrics"]
 
 
 def test_answers_are_the_same_whole_and_streamed(ask: Ask, folder: Path) -> None:

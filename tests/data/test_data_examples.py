@@ -16,7 +16,6 @@ from provetune.data.row_ids import row_ids, split_hash
 from provetune.data.table import RawTable, TableBuilder
 from provetune.problem.syntax import Columns, Data
 
-
 READER = LabelledTexts((Role("text", "The text.", many=True), Role("label", "Its label.", many=True)))
 
 

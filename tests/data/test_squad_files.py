@@ -135,3 +135,17 @@ def test_xquad(language: str) -> None:
     for context, answers in zip(found["context"], found["answers"], strict=True):
         for answer in json.loads(answers):
             assert context[answer["answer_start"] :].startswith(answer["text"])
+
+
+@pytest.mark.parametrize("name", ["asked.json", "asked.jsonl"])
+def test_a_file_of_questions_is_asked_question_by_question(tmp_path: Path, name: str) -> None:
+    """What `predict --input` reads: the rows that training would have seen, one after another."""
+    from provetune.inference.sources import open_source
+
+    place = write(tmp_path, name, {"data": [ARTICLE]} if name.endswith(".json") else json.dumps(ARTICLE))
+    rows = list(open_source(place).rows())
+    assert [row["question"] for _, row in rows] == ["Who won?", "Who lost?", "Who won?"]
+    assert [row["context"] for _, row in rows] == ["Denver won.", "Denver won.", "It rained."]
+    assert [where.rsplit(", ", 1)[1] for where, _ in rows] == (
+        ["row 1", "row 2", "row 3"] if name.endswith(".json") else ["line 1"] * 3
+    )

@@ -83,7 +83,8 @@ def losses(setting: Setting, messages: str, answer: str) -> list[float]:
 def test_perplexity_is_that_of_the_plain_model_text_by_text() -> None:
     setting = Setting(generate=False)
     each = [
-        losses(setting, text, label) for text, label in zip(*(setting.table[n].to_pylist() for n in ("text", "label")), strict=True)
+        losses(setting, text, label)
+        for text, label in zip(*(setting.table[n].to_pylist() for n in ("text", "label")), strict=True)
     ]
     outcomes = setting.outcomes()
     np.testing.assert_allclose(outcomes["loss"].to_numpy(), [sum(one) for one in each], rtol=1e-4)

@@ -139,7 +139,9 @@ class Overlap:
             mean, spread = arrays["mean"], arrays["spread"]
             known = tuple(document["measures"])
         except (KeyError, TypeError, ValueError) as error:
-            raise CorruptError(f"The measures of pair_overlap cannot be read ({error!r}).", where=str(folder)) from error
+            raise CorruptError(
+                f"The measures of pair_overlap cannot be read ({error!r}).", where=str(folder)
+            ) from error
         if known != NAMES or layer.weight.shape[1] != len(mean):
             raise CorruptError("The measures of pair_overlap are not those that this version has.", where=str(folder))
         return OverlapModel(PairFeatures(weights, rarest), mean, spread, layer, document.get("facts", {}))

@@ -112,9 +112,7 @@ class Ordinal(SequenceTask):
         profile = profile_column(raw, flat_names([label])[0])
         if profile.numbers > 0.9 and profile.decimals == 0 and _FEWEST <= profile.distinct <= _MOST_STEPS:
             if name_score(label, SCALE_NAMES) > 0:
-                return replace(
-                    found, fit=0.65, why=f"'{label}' is called like a scale of {profile.distinct} steps."
-                )
+                return replace(found, fit=0.65, why=f"'{label}' is called like a scale of {profile.distinct} steps.")
             return replace(found, fit=0.4, why=f"'{label}' holds {profile.distinct} whole numbers: steps, or names.")
         return replace(found, fit=0.1, why=f"Nothing tells whether the labels of '{label}' have an order.")
 

@@ -53,7 +53,12 @@ class Retrieval:
     learns_from: tuple[LearnsFrom, ...] = ("examples", "weights")
     baseline: str | None = "bm25"
     options: type[BaseModel] = RetrievalOptions
-    defaults: Mapping[str, Mapping[str, Any]] = {"*": {"long_texts": "head"}}
+    # Sentence encoders find documents before they learn anything: steps as large as a new head needs undo that.
+    defaults: Mapping[str, Mapping[str, Any]] = {
+        "*": {"long_texts": "head"},
+        "full": {"learning_rate": 5e-5},
+        "lora": {"learning_rate": 5e-4},
+    }
     auto_class = "AutoModel"
     pipeline: str | None = "feature-extraction"
     answer_keys: tuple[str, ...] = ("embedding",)
