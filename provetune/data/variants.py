@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from provetune.core.errors import DataError
 from provetune.data.drawing import ids_and_strata, label_strata
 from provetune.data.folding import fold, whole_texts
 from provetune.data.privacy import mask_column
@@ -48,10 +49,22 @@ def show_texts(examples: pa.Table, variant: CandidateData | None) -> pa.Table:
     """The rows with their texts masked. The file's own columns (``raw.…``) stay: slices go by them."""
     if variant is None or not variant.mask:
         return examples
+    if "label" in examples.column_names and points_into_text(examples["label"].type):
+        raise DataError(
+            "Masking moves the letters that labels point to.",
+            where="data.mask of a candidate",
+            hint="Leave it out.",
+        )
     for name in (name for name in _TEXTS if name in examples.column_names):
         masked = mask_column(examples[name], variant.mask)
         examples = examples.set_column(examples.column_names.index(name), name, masked)
     return examples
+
+
+def points_into_text(kind: pa.DataType) -> bool:
+    """Whether labels of this type are places in a text: structs with a start, or lists of them."""
+    inner = kind.value_type if pa.types.is_list(kind) else kind
+    return bool(pa.types.is_struct(inner) and inner.get_field_index("start") >= 0)
 
 
 def correct_labels(examples: pa.Table, variant: CandidateData | None) -> pa.Table:

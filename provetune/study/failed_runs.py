@@ -28,7 +28,7 @@ class FailedCheck:
 
     Attributes:
         metric: the primary metric.
-        level: its value for always answering the most frequent label; None where it has none.
+        level: its value for a guess that looks at no text (`Guesses`); None where it has none.
         higher_is_better: of the metric.
     """
 
@@ -44,8 +44,8 @@ class FailedCheck:
         if self.level is None or (score > self.level if self.higher_is_better else score < self.level):
             return None
         return (
-            f"its validation {self.metric} of {score:.3f} is no better than the {self.level:.3f} of always answering "
-            "the most frequent label"
+            f"its validation {self.metric} of {score:.3f} is no better than the {self.level:.3f} of guessing without a "
+            "look at the texts"
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def test_both_kinds_of_file_are_recognised(ask: Ask, folder: Path) -> None:
         drafted = yaml.safe_load((folder / f"drafted-{name}.yaml").read_text())
         assert drafted["task"] == "chat"
         assert drafted["data"]["columns"] == columns
-        assert drafted["candidates"]["baseline"] == {"method": "untrained"}
+        assert drafted["candidates"]["baseline"]["method"] == "untrained"
 
 
 def test_turns_out_of_order_are_told_with_their_row(ask: Ask) -> None:

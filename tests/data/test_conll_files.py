@@ -156,3 +156,25 @@ def test_real_files_have_the_entities_their_owners_count(name: str, rows: int, e
     # Counted straight from the file: beginnings of entities, by letter.
     assert sum(tag[0] in "BS" for row in tags for tag in row) == entities
     assert "faults" not in raw.names
+
+
+def test_tags_as_numbers_get_the_names_that_the_data_set_gives() -> None:
+    import pyarrow as pa
+
+    from provetune.data.readers._typed import from_arrow
+
+    table = pa.table({"tokens": [["New", "York"], ["Hm"]], "ner_tags": pa.array([[1, 2], [0]], pa.list_(pa.int64()))})
+    raw = from_arrow(table, "hub:me/ner", "hub", (), {"ner_tags": ["O", "B-LOC", "I-LOC"]})
+    assert lists(raw, "ner_tags") == [["B-LOC", "I-LOC"], ["O"]]
+    assert raw.kind_of("ner_tags").tolist() == raw.kind_of("tokens").tolist()
+
+
+def test_a_data_set_names_the_labels_of_lists() -> None:
+    from datasets import ClassLabel, List, Value
+
+    from provetune.data.readers.hub import _label_names
+
+    assert _label_names(List(ClassLabel(names=["O", "B-X"]))) == ["O", "B-X"]
+    assert _label_names(ClassLabel(names=["no", "yes"])) == ["no", "yes"]
+    assert _label_names(List(Value("string"))) is None
+    assert _label_names(Value("int64")) is None

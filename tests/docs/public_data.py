@@ -8,6 +8,15 @@ from pathlib import Path
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 # Page → file name → (where it lies in ../shared/data, rows; articles of a SQuAD file).
 PAGES: dict[str, dict[str, tuple[str, int]]] = {
+    "docs/tutorials/unsure.md": {
+        "train.csv": ("clinc150/train.csv", 906),
+        "val.csv": ("clinc150/val.csv", 310),
+        "test.csv": ("clinc150/test.csv", 275),
+    },
+    "docs/tutorials/scores.md": {
+        "train.jsonl": ("fiqa_absa/train.jsonl", 240),
+        "test.jsonl": ("fiqa_absa/test.jsonl", 100),
+    },
     "docs/tutorials/relations.md": {
         "train.jsonl": ("semeval2010_task8/train.jsonl", 240),
         "test.jsonl": ("semeval2010_task8/test.jsonl", 120),
@@ -30,13 +39,17 @@ def lacking(page: str) -> list[str]:
 
 
 def write_files(page: str, folder: Path) -> None:
-    """The first rows of a page's files, into a folder."""
+    """Some rows of a page's files, into a folder."""
     for name, (place, rows) in PAGES.get(page, {}).items():
         text = (SHARED / place).read_text(encoding="utf-8")
         if place.endswith(".json"):
             document = json.loads(text)
             articles = [{**each, "paragraphs": each["paragraphs"][:1]} for each in document["data"][:rows]]
             kept = json.dumps({**document, "data": articles}, ensure_ascii=False)
+        elif place.endswith(".csv"):
+            # Rows of one label stand together: evenly spread ones have some of each.
+            header, *lines = text.splitlines(keepends=True)
+            kept = "".join([header, *lines[:: max(1, len(lines) // rows)]])
         else:
             kept = "".join(text.splitlines(keepends=True)[:rows])
         (folder / name).write_text(kept, encoding="utf-8")

@@ -65,7 +65,7 @@ class TestTargets:
     def test_training_is_watched_greedily(self) -> None:
         assert isinstance(TASK, WritesTexts)
         found = TASK.targets(rows(), options={"beams": 7})
-        assert TASK.while_training(found).options == {**found.options, "decoding": "greedy"}
+        assert TASK.while_training(found).options == {**found.options, "decoding": "greedy", "scored": False}
 
 
 class TestCheck:

@@ -22,7 +22,7 @@ def from_arrow(
     """The rows of an Arrow table as a raw table.
 
     Args:
-        names: for columns of label numbers, the label of each number; -1 stands for no label.
+        names: for columns of label numbers, or of lists of them, the label of each number; -1 stands for no label.
     """
     while any(pa.types.is_struct(field.type) for field in table.schema):
         table = table.flatten()
@@ -31,10 +31,13 @@ def from_arrow(
     for name in table.column_names:
         if name in RESERVED:
             raise DataError(f"The column name '{name}' is reserved.", where=location, hint="Rename the column.")
+        column = table[name]
         if names and name in names:
-            columns[name] = _label_names(table[name], names[name])
-            continue
-        columns[name], found = _as_strings(table[name])
+            if not _is_list(column.type):
+                columns[name] = _label_names(column, names[name])
+                continue
+            column = _label_lists(column, names[name])
+        columns[name], found = _as_strings(column)
         if found is not None:
             kinds[name] = found
     columns[ROW] = pa.chunked_array([pa.array(np.arange(1, table.num_rows + 1), pa.int64())])
@@ -67,6 +70,18 @@ def _as_strings(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArr
 def _constant_kind(column: pa.ChunkedArray, kind: Kind) -> pa.ChunkedArray:
     codes = np.where(column.is_null().to_numpy(), int(Kind.MISSING), int(kind)).astype(np.uint8)
     return pa.chunked_array([pa.array(codes)])
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
+def _label_lists(column: pa.ChunkedArray, names: list[str]) -> pa.ChunkedArray:
+    lists = [
+        None if numbers is None else [None if number is None or number < 0 else names[number] for number in numbers]
+        for numbers in column.to_pylist()
+    ]
+    return pa.chunked_array([pa.array(lists, pa.list_(pa.string()))])
 
 
 def _label_names(column: pa.ChunkedArray, names: list[str]) -> pa.ChunkedArray:

@@ -79,11 +79,7 @@ class HubReader:
                 hint=advice(split, [str(name) for name in found]),
             )
         rows = found[split]
-        label_names = {
-            name: list(feature.names)
-            for name, feature in rows.features.items()
-            if type(feature).__name__ == "ClassLabel"
-        }
+        label_names = {name: names for name, feature in rows.features.items() if (names := _label_names(feature))}
         table = rows.with_format("arrow")[:]
         if table.num_rows == 0:
             raise DataError("This split has no row.", where=location)
@@ -112,6 +108,12 @@ def find_hub_splits(location: str) -> dict[str, str]:
     if "train" not in found:
         found["train"] = wanted.with_split(_training_split(dict.fromkeys(existing), location))
     return found
+
+
+def _label_names(feature: Any) -> list[str] | None:
+    """The names of a column of label numbers, or of lists of them (a tag for each token); None for other columns."""
+    inner = getattr(feature, "feature", feature)
+    return list(inner.names) if type(inner).__name__ == "ClassLabel" else None
 
 
 def _training_split(found: Any, location: str) -> str:

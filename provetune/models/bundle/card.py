@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from provetune.models.bundle.card_labels import answer_limit, label_section
+
 CARD = "README.md"
-_LABELS_SHOWN = 60
 
 
 def model_card(record: Mapping[str, Any]) -> str:
@@ -16,7 +17,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         _front_matter(record),
         f"# {_name(record)}",
         _summary(record),
-        _answers(record),
+        label_section(record["targets"], _cell),
         _acceptance(record),
         _making(record),
         _use(record),
@@ -50,23 +51,6 @@ def _summary(record: Mapping[str, Any]) -> str:
     start = f" Backbone: `{backbone['name']}`." if backbone.get("name") else ""
     licence = f"\n\nLicence of the backbone: {backbone['licence']}" if backbone.get("licence") else ""
     return f"{does}{method}{start}{licence}"
-
-
-def _answers(record: Mapping[str, Any]) -> str:
-    names: Sequence[str] = record["targets"]["names"]
-    counts = record["targets"].get("counts") or []
-    if not names:
-        return ""
-    lines = ["## Labels", "", "| label | training rows |", "|---|---|"]
-    for number, name in enumerate(names[:_LABELS_SHOWN]):
-        rows = f"{counts[number]:,}" if number < len(counts) else ""
-        lines.append(f"| {_cell(name)} | {rows} |")
-    if len(names) > _LABELS_SHOWN:
-        lines.append(f"| … and {len(names) - _LABELS_SHOWN} more, in `provetune.json` | |")
-    outside = record["targets"].get("out_of_scope")
-    if outside is not None:
-        lines += ["", f"`{_cell(outside)}` means: none of the others."]
-    return "\n".join(lines)
 
 
 def _acceptance(record: Mapping[str, Any]) -> str:
@@ -170,8 +154,8 @@ def _limits(record: Mapping[str, Any]) -> str:
     lines = ["## Limits", "", "- It was tested on rows like those it was trained on; on others, test it again."]
     if length:
         lines.append(f"- {cut.get(str(encode.get('long_texts', 'head')), cut['head'])}")
-    if record["targets"].get("out_of_scope") is None and record["targets"]["names"]:
-        lines.append("- It always answers with one of its labels, also for a text that fits none.")
+    if (limit := answer_limit(record["targets"])) is not None:
+        lines.append(f"- {limit}")
     return "\n".join(lines)
 
 

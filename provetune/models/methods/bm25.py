@@ -187,7 +187,7 @@ def _choose(settings: Bm25Settings, found: Documents, rows: pa.Table) -> tuple[d
             tried[k1, b, stemmer] = _mean_reciprocal_rank(LexicalIndex(documents, k1=k1, b=b), queries, right)
     best = max(tried, key=lambda one: tried[one])
     settled = dict(zip(("k1", "b", "stemmer"), best, strict=True))
-    facts = {"tried": len(tried), "queries": len(asked), "mrr": tried[best]}
+    facts = {"tried": len(tried), "queries": len(asked), "mrr": float(tried[best])}
     return {**settled, "stemmer": _language(settled["stemmer"])}, facts
 
 

@@ -80,7 +80,8 @@ def pad_sides(features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, t
 
     from provetune.models.padding import pad_features
 
-    batch = pad_features(features, pad_id)
+    # Not to a multiple of eight: with so many tokens in a row of a batch, the matrices are large enough as they are.
+    batch = pad_features(features, pad_id, multiple=1)
     if "labels" in features[0]:
         width = max(len(feature["labels"]) for feature in features)
         labels = np.full((len(features), width), IGNORED, dtype=np.int64)

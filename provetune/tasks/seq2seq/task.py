@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from provetune.tasks.seq2seq.writing import Written
 
 KIND = "text"
+SCORED = "scored"
+"""Whether what is written gets a score; no setting of a problem file, since everything that is kept has one."""
 
 
 class Seq2seq:
@@ -51,7 +53,7 @@ class Seq2seq:
     options: type[BaseModel] = Seq2seqOptions
     defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
-            "*": {"long_texts": "head"},
+            "*": {"long_texts": "head", "evaluations": 2},
             "full": {"learning_rate": 5e-5, "batch_rows": 32},
             "lora": {"learning_rate": 5e-4, "batch_rows": 32},
         }
@@ -182,15 +184,16 @@ class Seq2seq:
         from provetune.tasks.seq2seq.options import decoding_of
         from provetune.tasks.seq2seq.writing import write_batch
 
-        return write_batch(model, batch, decoding_of(targets.options), tokenizer)
+        scored = bool(targets.options.get(SCORED, True))
+        return write_batch(model, batch, decoding_of(targets.options), tokenizer, scored=scored)
 
     def while_training(self, targets: Targets) -> Targets:
-        """The targets with greedy decoding, several times quicker: good enough to choose between checkpoints."""
+        """The targets with greedy decoding and texts without a score: good enough to choose between checkpoints."""
         from dataclasses import replace
 
         from provetune.models.generation.options import greedy
 
-        return replace(targets, options=greedy(dict(targets.options)))
+        return replace(targets, options={**greedy(dict(targets.options)), SCORED: False})
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

@@ -34,9 +34,18 @@ class Written:
 
 
 def write_batch(
-    model: torch.nn.Module, batch: Mapping[str, torch.Tensor], options: DecodingOptions, tokenizer: Any
+    model: torch.nn.Module,
+    batch: Mapping[str, torch.Tensor],
+    options: DecodingOptions,
+    tokenizer: Any,
+    *,
+    scored: bool = True,
 ) -> list[Array]:
-    """The model's text for every source of a batch, each as one record (`read_record` reads it)."""
+    """The model's text for every source of a batch, each as one record (`read_record` reads it).
+
+    Args:
+        scored: whether to tell how sure the model is, which takes another pass over what it wrote.
+    """
     from provetune.models.generation.decoding import decode_batch
     from provetune.models.generation.scoring import mean_log_probabilities
 
@@ -44,7 +53,9 @@ def write_batch(
     sources = {name: batch[name] for name in ("input_ids", "attention_mask")}
     written = decode_batch(plain, options, sources)
     judged = _judged(written[:, 1:], plain.generation_config)
-    scores = np.exp(mean_log_probabilities(plain, sources, written, judged))
+    scores = np.full(len(written), math.nan)
+    if scored:
+        scores = np.exp(mean_log_probabilities(plain, sources, written, judged))
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     lengths = judged.sum(dim=1).tolist()
     stopped = [length >= options.max_target_length for length in lengths]
