@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def word_features(text: str) -> Iterator[list[str]]:
         ]
 
 
+@lru_cache(maxsize=1 << 16)
 def word_shape(word: str) -> str:
     """The kinds of a word's letters, runs cut to two: ``McDonald`` → ``XxXxx``, ``2019`` → ``dd``."""
     kinds: list[str] = []

@@ -83,6 +83,17 @@ def test_rows_without_a_document_are_not_judged() -> None:
     assert TASK.score(outcomes, TARGETS)["mrr"] == 1
 
 
+def test_a_document_that_does_not_answer_is_only_there_to_be_found() -> None:
+    rows = table([("q1", None), ("q1", "d1"), ("q2", None), ("q2", "d2")])
+    rows = rows.set_column(3, "label", pa.array(["d3", "d1", "d4", "d2"]))
+    rows = rows.append_column("negatives", pa.array([["d3"], ["d3"], ["d4"], ["d4"]]))
+    outcomes = TASK.outcomes(rows, TASK.answers(vectors(NAMED, rows), None, rows, TARGETS), TARGETS)
+    assert outcomes["counted"].to_pylist() == [False, True, False, True]
+    assert outcomes["documents"].to_pylist() == [4] * 4
+    assert TASK.score(outcomes, TARGETS)["mrr"] == pytest.approx(1 / 2)
+    assert TASK.judged(outcomes, TARGETS).metric("mrr").concerned().tolist() == [False, True, False, True]
+
+
 def test_queries_alone_give_vectors() -> None:
     rows = pa.table({"text": ["q1", "q2"]})
     answers = TASK.answers([np.array(NAMED[name]) for name in ("q1", "q2")], None, rows, TARGETS)

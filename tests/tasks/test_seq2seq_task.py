@@ -250,4 +250,4 @@ def test_untrained_leaves_the_backbone_as_it_is() -> None:
     model = method.prepare(tiny_t5(), method.settings(), TASK)
     assert not any(parameter.requires_grad for parameter in model.parameters())
     assert method.merge(model) is model
-    assert method.tasks == ("seq2seq", "chat")
+    assert {"seq2seq", "chat"} <= set(method.tasks)

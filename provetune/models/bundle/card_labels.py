@@ -44,8 +44,8 @@ def answer_limit(targets: Mapping[str, Any]) -> str | None:
     line = (targets.get("tuned") or {}).get("abstain")
     if line:
         return (
-            f"It leaves a text unanswered when its confidence is under {line['threshold']:.3f}. Of the validation rows it "
-            f"answered {line['coverage']:.1%}, {line['risk']:.1%} of them wrongly; on rows of another kind it may be more."
+            f"It leaves a text unanswered when its confidence is under {line['threshold']:.3f}. Of the validation rows "
+            f"it answered {line['coverage']:.1%}, {line['risk']:.1%} of them wrongly; on other kinds it may be more."
         )
     if targets.get("out_of_scope") is None and targets["names"] and targets.get("kind") in _CLASSES:
         return "It always answers with one of its labels, also for a text that fits none."

@@ -24,7 +24,7 @@ from provetune.models.word_tags import known_tags
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import FeatureColumns, Outputs, Targets, Task
+    from provetune.core.protocols import Array, FeatureColumns, Outputs, Targets, Task
 
 _FILE = "token_features"
 _STRENGTHS = (0.25, 1.0, 4.0, 16.0)
@@ -61,7 +61,7 @@ class TokenFeaturesModel:
     def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         """Logits of the words of each text, a list of (U, 2 T + 1)."""
         matrix, bounds = feature_matrix(examples.column("text").to_pylist(), self.columns)
-        return np.split(self.layer.logits(matrix), bounds[1:-1]), None
+        return _by_text(self.layer.logits(matrix), bounds), None
 
     def save(self, folder: Path) -> None:
         """Write ``token_features.safetensors`` and ``token_features.json``."""
@@ -109,11 +109,12 @@ class TokenFeatures:
             return fit_logistic(matrix, tags, classes, strength=strength, start=start, tolerance=tolerance)
 
         def judged(layer: Linear) -> tuple[float, ...]:
-            outputs, features = TokenFeaturesModel(columns, layer, {}).outputs(held_out)
-            outcomes = task.outcomes(held_out, task.answers(outputs, features, held_out, targets), targets)
+            outputs = _by_text(layer.logits(unseen), bounds)
+            outcomes = task.outcomes(held_out, task.answers(outputs, None, held_out, targets), targets)
             return (task.score(outcomes, targets)[task.metrics[0].name],)
 
         held_out = validation.filter(validation.column("label").is_valid())
+        unseen, bounds = feature_matrix(held_out.column("text").to_pylist(), columns)
         strength, start = (_DEFAULT_STRENGTH if settings.C == "auto" else settings.C), None
         if settings.C == "auto" and held_out.num_rows:
             strength, start = choose_strength(_STRENGTHS, lambda one, begin: fitted(one, begin, _ROUGH), judged)
@@ -132,6 +133,11 @@ class TokenFeatures:
         if not isinstance(terms, list) or layer.weight.shape != (2 * len(targets.names) + 1, len(terms)):
             raise CorruptError("The features, the labels and the weights do not fit each other.", where=str(folder))
         return TokenFeaturesModel({term: k for k, term in enumerate(terms)}, layer, document.get("facts", {}))
+
+
+def _by_text(logits: Array, bounds: Array) -> list[Array]:
+    """Logits of the words of all texts (U, C) as a list, text by text."""
+    return np.split(logits, bounds[1:-1]) if len(bounds) > 1 else []
 
 
 METHOD = TokenFeatures()

@@ -116,17 +116,18 @@ def outcome_table(examples: pa.Table, answers: Search) -> pa.Table:
     """What is kept of every row.
 
     Returns:
-        ``row_id``, ``label``, ``prediction`` (the document in front), ``score`` (its score), ``places`` (list of int32:
-        of the right documents, ascending), ``counted`` (whether it is the first row that asks this) and ``documents``
-        (how many were ordered).
+        ``row_id``, ``label`` (the row's document), ``prediction`` (the document in front), ``score`` (its score),
+        ``places`` (list of int32: of the query's right documents, ascending), ``counted`` (whether it is the first row
+        that asks this and is answered) and ``documents`` (how many were ordered).
     """
     import pyarrow as pa
 
     ranked = answers.rank(1)
     asked, count = answers.found.asked, len(answers)
-    known = asked != ABSENT
+    known, right = asked != ABSENT, answers.found.own != ABSENT
     counted = np.zeros(count, dtype=bool)
-    counted[answers.found.first_rows] = True
+    judged = np.flatnonzero(known & right)
+    counted[judged[np.unique(asked[judged], return_index=True)[1]]] = True
     front = [answers.documents[ranked.first[number, 0]] if number != ABSENT else None for number in asked.tolist()]
     places = [ranked.ranks[number].tolist() if number != ABSENT else [] for number in asked.tolist()]
     scores = np.where(known, ranked.scores[np.where(known, asked, 0), 0], np.nan)

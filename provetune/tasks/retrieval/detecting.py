@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from provetune.core.protocols import Detected
-from provetune.data.column_names import name_score
+from provetune.data.column_names import LABEL_NAMES, name_score
 from provetune.data.columns import flat_names
 from provetune.data.profiles import Profile, profile_column
 from provetune.data.table import RawTable
+from provetune.tasks.retrieval.reading import NO, YES
 from provetune.tasks.retrieval.roles import DOCUMENT, QUERY
 
 _QUERIES = ["query", "question", "anchor", "search", "ask", "查询", "问题", "提问", "问句", "问", "搜索"]
@@ -37,6 +38,27 @@ def detect(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
         if wrong:
             columns["negative"] = wrong
     texts = {name: each for name, each in profiles.items() if name not in wrong and each.can_be_text}
+    _find_sides(texts, named, columns, reasons)
+    if "relevant" not in named:
+        said = _find_relevance(raw, [name for name in profiles if name not in flat_names(list(columns.values()))])
+        reasons["relevant"] = f"'{said}' says yes or no." if said else "No column says it: every document answers."
+        if said:
+            columns["relevant"] = said
+    fit, why = _judge({**named, **columns}, profiles)
+    return Detected(columns, reasons, _samples(raw, columns), fit, why)
+
+
+def _find_sides(
+    texts: Mapping[str, Profile],
+    named: Mapping[str, str | list[str]],
+    columns: dict[str, str | list[str]],
+    reasons: dict[str, str],
+) -> None:
+    """The columns of query and document that are not named, into `columns`, and why into `reasons`."""
+    both = named.get("text")
+    if isinstance(both, list) and len(both) == 2 and "document" not in named:
+        columns["document"], reasons["document"] = both[1], f"'{both[1]}' is the second of the two that are named."
+        return
     for role, names, other in ((QUERY, _QUERIES, _DOCUMENTS), (DOCUMENT, _DOCUMENTS, _QUERIES)):
         if role.name in named:
             continue
@@ -45,15 +67,17 @@ def detect(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
         reasons[role.name] = f"'{found}' {_why(found, names)}." if found else f"No column looks like a {role.name}."
         if found:
             columns[role.name] = found
-    if "relevant" not in named:
-        said = next(
-            (name for name in profiles if name_score(name, _RELEVANT) > 1 and profiles[name].distinct <= 2), None
-        )
-        reasons["relevant"] = f"'{said}' is called so." if said else "No column is called so: every document answers."
-        if said:
-            columns["relevant"] = said
-    fit, why = _judge({**named, **columns}, profiles)
-    return Detected(columns, reasons, _samples(raw, columns), fit, why)
+
+
+def _find_relevance(raw: RawTable, names: Sequence[str]) -> str | None:
+    """A column that is called like a judgement and says nothing but yes and no."""
+    for name in names:
+        if max(name_score(name, _RELEVANT), name_score(name, LABEL_NAMES)) <= 1:
+            continue
+        said = {cell.strip().casefold() for cell in raw.table[name].unique().to_pylist() if cell is not None}
+        if len(said) == 2 and said <= set(YES + NO):
+            return name
+    return None
 
 
 def find_document(raw: RawTable) -> str | None:
@@ -90,7 +114,9 @@ def _judge(columns: Mapping[str, str | list[str]], profiles: Mapping[str, Profil
     ]
     sides = (columns["text"], _QUERIES), (columns["document"], _DOCUMENTS)
     called = sum(isinstance(name, str) and name_score(name, names) > 1 for name, names in sides)
-    if labels and "relevant" not in columns:
+    if "relevant" in columns:
+        return 0.5 if called == 2 else 0.3, f"There are two texts, and '{columns['relevant']}' says yes or no to them."
+    if labels:
         return 0.15, f"There are two texts, but '{labels[0]}' looks like a label on them."
     if called == 2:
         return 0.55, "One column is called like queries, one like documents."

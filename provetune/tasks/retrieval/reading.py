@@ -16,7 +16,7 @@ from provetune.data.privacy import mask_column
 from provetune.data.table import Kind, RawTable
 from provetune.problem.syntax import Columns, Data
 
-_YES, _NO = ("1", "1.0", "true", "yes", "y", "是"), ("0", "0.0", "false", "no", "n", "否")
+YES, NO = ("1", "1.0", "true", "yes", "y", "是"), ("0", "0.0", "false", "no", "n", "否")
 _SPELT = {Kind.NUMBER: "a number", Kind.BOOLEAN: "true or false", Kind.LIST: "a list", Kind.OBJECT: "an object"}
 
 
@@ -31,10 +31,10 @@ def side_columns(columns: Columns) -> tuple[str | None, str | None]:
 
 
 def read_rows(raw: RawTable, data: Data, columns: Columns) -> RowParts:
-    """``text``, ``text_pair``, ``negatives`` (where there are any) and ``label``: the document, where it answers.
+    """``text``, ``text_pair``, ``negatives`` (where there are any) and ``label``, the row's document.
 
-    Rows whose document does not answer their query (`relevant` says no) have no label; their documents become negatives
-    of the rows that ask the same.
+    A document that does not answer its query (`relevant` says no) is no ``text_pair`` but one of the ``negatives``: of
+    its own row, which then has nothing to be learned or judged by, and of those that ask the same and have an answer.
 
     Raises:
         DataError: query or document has no column, or more than one.
@@ -43,7 +43,7 @@ def read_rows(raw: RawTable, data: Data, columns: Columns) -> RowParts:
     if query is None or document is None:
         missing = "query (data.columns.text)" if query is None else "document (data.columns.document)"
         raise DataError(f"No column is named for the {missing}.", where=raw.location, hint="Name it.")
-    if not isinstance(columns.text, str) and len(columns.text or []) > (1 if columns.part("document") else 2):
+    if isinstance(columns.text, list) and columns.text not in ([query], [query, document]):
         raise DataError("A query stands in one column.", where=raw.location, hint="Name one with data.columns.text.")
     bad: list[BadRow] = []
     asked, documents = _texts(raw, query, bad), _texts(raw, document, bad)
@@ -53,10 +53,11 @@ def read_rows(raw: RawTable, data: Data, columns: Columns) -> RowParts:
         if text is not None and other is not None and not other.strip():
             bad.append(BadRow(row, document, "The document is empty."))
     _share_negatives(asked, documents, answers, negatives)
-    labels = [d if q and d and yes else None for q, d, yes in zip(asked, documents, answers, strict=True)]
+    labels = [document if query and document else None for query, document in zip(asked, documents, strict=True)]
+    right = [document if yes else None for document, yes in zip(documents, answers, strict=True)]
     found: dict[str, Any] = {
         "text": pa.chunked_array([pa.array(asked, pa.string())]),
-        "text_pair": pa.chunked_array([pa.array(documents, pa.string())]),
+        "text_pair": pa.chunked_array([pa.array(right, pa.string())]),
         "label": mask_column(pa.chunked_array([pa.array(labels, pa.string())]), data.mask),
     }
     if any(negatives):
@@ -124,20 +125,21 @@ def _relevance(raw: RawTable, name: Any, bad: list[BadRow]) -> list[bool]:
     found = []
     for row, cell in enumerate(raw.table[name].to_pylist()):
         said = (cell or "").strip().casefold()
-        if said not in _YES + _NO:
+        if said not in YES + NO:
             bad.append(BadRow(row, name, f"It must be 1 or 0, yes or no. Got '{(cell or '')[:40]}' instead."))
-        found.append(said in _YES)
+        found.append(said in YES)
     return found
 
 
 def _share_negatives(
     asked: Sequence[str | None], documents: Sequence[str | None], answers: Sequence[bool], negatives: list[list[str]]
 ) -> None:
-    """Give documents that do not answer a query to all rows that ask it and have an answer."""
+    """Give documents that do not answer a query to their own row and to all that ask it and have an answer."""
     wrong: dict[str, list[str]] = defaultdict(list)
-    for query, document, yes in zip(asked, documents, answers, strict=True):
+    for row, (query, document, yes) in enumerate(zip(asked, documents, answers, strict=True)):
         if query and document and not yes:
             wrong[query].append(document)
+            negatives[row].append(document)
     for row, (query, yes) in enumerate(zip(asked, answers, strict=True)):
         if query and yes:
             negatives[row] += wrong[query]

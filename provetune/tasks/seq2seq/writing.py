@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from provetune.models.generation.records import record_of
+
+__all__ = ["Written", "read_record", "record_of", "write_batch"]
+
 if TYPE_CHECKING:
     import torch
 
@@ -59,24 +63,13 @@ def write_batch(
     texts = tokenizer.batch_decode(written, skip_special_tokens=True)
     lengths = judged.sum(dim=1).tolist()
     stopped = [length >= options.max_target_length for length in lengths]
-    return [_record(text.strip(), score, full) for text, score, full in zip(texts, scores, stopped, strict=True)]
+    return [record_of(text.strip(), score, full) for text, score, full in zip(texts, scores, stopped, strict=True)]
 
 
 def read_record(record: Array, source_cut: int = 0) -> Written:
     """What `write_batch` put down."""
     score = float(record["score"])
     return Written(str(record["text"]), None if math.isnan(score) else score, bool(record["stopped"]), source_cut)
-
-
-def record_of(text: str) -> Array:
-    """The record of a text that no model wrote."""
-    return _record(text, math.nan, False)
-
-
-def _record(text: str, score: float, stopped: bool) -> Array:
-    # Without Python objects, so that it can be kept in a file that nothing has to be unpickled from.
-    kind = np.dtype([("text", f"U{max(1, len(text))}"), ("score", np.float64), ("stopped", np.bool_)])
-    return np.array((text, score, stopped), dtype=kind)
 
 
 def _judged(tokens: torch.Tensor, config: Any) -> torch.Tensor:
