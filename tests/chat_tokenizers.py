@@ -60,7 +60,7 @@ def make_chat_tokenizer(template: str | None = CHATML) -> Any:
     )
 
 
-def make_tiny_llama(vocabulary: int, seed: int = 0) -> Any:
+def make_tiny_llama(vocabulary: int, seed: int = 0, positions: int = 512) -> Any:
     """A random Llama of 2 layers × 32."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -72,7 +72,7 @@ def make_tiny_llama(vocabulary: int, seed: int = 0) -> Any:
         num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
-        max_position_embeddings=512,
+        max_position_embeddings=positions,
         bos_token_id=1,
         eos_token_id=2,
         pad_token_id=0,
@@ -83,10 +83,10 @@ def make_tiny_llama(vocabulary: int, seed: int = 0) -> Any:
         return LlamaForCausalLM(config).eval()
 
 
-def write_tiny_decoder(folder: Path, template: str | None = CHATML, seed: int = 0) -> Path:
+def write_tiny_decoder(folder: Path, template: str | None = CHATML, seed: int = 0, positions: int = 512) -> Path:
     """A folder with a random Llama and the tokenizer of characters, in Hugging Face's format."""
     tokenizer = make_chat_tokenizer(template)
     folder.mkdir(parents=True, exist_ok=True)
-    make_tiny_llama(len(tokenizer), seed).save_pretrained(str(folder))
+    make_tiny_llama(len(tokenizer), seed, positions).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     return folder

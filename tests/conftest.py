@@ -8,16 +8,18 @@ from typing import Any
 
 import pytest
 import yaml
+from chat_tokenizers import write_tiny_decoder
 
 
 @pytest.fixture(scope="session")
 def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache in which every encoder of the catalogue is a random BERT of 2 layers × 32 that reads letters and hanzi.
+    """A cache in which every encoder of the catalogue is a random BERT of 2 layers × 32 that reads letters and hanzi,
+    and every decoder a random Llama of that size.
 
     Set ``PROVETUNE_CACHE`` to it (`monkeypatch.setenv`), and ``backbone: auto`` is quick and needs no network.
     """
     from provetune.core.files import sha256_file, write_json
-    from provetune.models.catalogue import encoders
+    from provetune.models.catalogue import entries
     from provetune.models.download import ORIGIN
 
     cache = tmp_path_factory.mktemp("tiny-cache")
@@ -25,9 +27,12 @@ def tiny_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv("PROVETUNE_CACHE", str(cache))
         from provetune.models.cache import model_folder
 
-        for entry in encoders():
+        for entry in entries():
             folder = model_folder(entry)
-            write_tiny_bert(folder)
+            if entry.kind == "decoder":
+                write_tiny_decoder(folder, positions=4096)
+            else:
+                write_tiny_bert(folder)
             files = {path.name: sha256_file(path) for path in folder.iterdir()}
             write_json(folder / ORIGIN, {"files": files})
     return cache

@@ -53,7 +53,7 @@ def read_problem(
     *,
     overrides: Sequence[str] = (),
     checks: Sequence[Check] = (),
-    baseline_of: BaselineOf = always_words,
+    baseline_of: BaselineOf | None = None,
 ) -> ProblemFile:
     """Read and check a problem file.
 
@@ -61,7 +61,7 @@ def read_problem(
         path: the file.
         overrides: ``a.b=value`` texts that take the place of the file's values.
         checks: further checks of the content; see `provetune.problem.faults.Check`.
-        baseline_of: the method that a task's studies always have, by the task's name.
+        baseline_of: the method that a task's studies always have, by the task's name; tfidf for all when left out.
 
     Raises:
         ProblemFileError: every fault of the file at once, in the order of its lines.
@@ -77,7 +77,7 @@ def parse_problem(
     *,
     overrides: Sequence[str] = (),
     checks: Sequence[Check] = (),
-    baseline_of: BaselineOf = always_words,
+    baseline_of: BaselineOf | None = None,
 ) -> ProblemFile:
     """Check the text of a problem file; `path` is what errors call it. See `read_problem`."""
     try:
@@ -103,7 +103,7 @@ def dump_resolved(problem: Problem) -> str:
 
 
 def _check(
-    content: Mapping[str, Any], checks: Sequence[Check], origins: Mapping[Keys, str], baseline_of: BaselineOf
+    content: Mapping[str, Any], checks: Sequence[Check], origins: Mapping[Keys, str], baseline_of: BaselineOf | None
 ) -> tuple[Problem | None, list[Fault]]:
     """The syntax, the claims and the caller's checks. Where two name one place, the first to look speaks."""
     problem, faults = validate(content)
@@ -112,7 +112,10 @@ def _check(
         faults.append(Fault(("data", "train"), "'data.train' is missing.", "Name the file with labelled rows."))
     named = content.get("candidates")
     candidates = named if isinstance(named, Mapping) else {}
-    names = [*candidates, *filter(None, [implied_baseline(candidates, baseline_of(content.get("task")))])]
+    names = [
+        *candidates,
+        *filter(None, [implied_baseline(candidates, (baseline_of or always_words)(content.get("task")))]),
+    ]
     replaced_by = None if ("claims",) in origins else origins.get(("candidates",))
     own = [
         *check_claims(sound.get("claims", []), names, replaced_by=replaced_by),

@@ -99,13 +99,15 @@ class TrialSpec:
         wish = self.settings.get("label_weights", "none")
         counts = self.label_names.counts
         if wish == AUTO:
-            wish = "balanced" if counts and max(counts) > IMBALANCE * max(1, min(counts)) else "none"
-        if wish != "balanced" or not counts:
+            there = [count for count in counts if count]
+            wish = "balanced" if there and max(there) > IMBALANCE * min(there) else "none"
+        if wish != "balanced" or not any(counts):
             return None
         if self.label_names.kind == "multi_label":
             return [min(IMBALANCE, max(counts) / max(1, count)) for count in counts]
-        inverse = [1.0 / max(1, count) for count in counts]
-        return [value * len(counts) / sum(inverse) for value in inverse]
+        # A step of a scale that no training row has is no reason to weigh the others.
+        inverse = [1.0 / count if count else 0.0 for count in counts]
+        return [value * sum(map(bool, counts)) / sum(inverse) for value in inverse]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -126,6 +126,7 @@ def test_strict_says_no_when_a_claim_is_refuted_or_a_level_is_not_met(
         "study": "s",
         "workspace": "w",
         "problem": "p",
+        "task": "classification",
         "candidates": {},
         "best": {"candidate": "a", "bundle": "b"},
         "accept": [{"metric": "accuracy", "required": ">= 0.9", "value": 0.95, "bound": 0.9, "met": met}],

@@ -17,6 +17,15 @@ PAGES: dict[str, dict[str, tuple[str, int]]] = {
         "train.jsonl": ("fiqa_absa/train.jsonl", 240),
         "test.jsonl": ("fiqa_absa/test.jsonl", 100),
     },
+    "docs/tutorials/pairs.md": {
+        "train.tsv": ("sick2014/train.tsv", 240),
+        "dev.tsv": ("sick2014/dev.tsv", 60),
+        "test.tsv": ("sick2014/test.tsv", 120),
+    },
+    "docs/tutorials/retrieval.md": {
+        "train.jsonl": ("afqmc_zh/train.jsonl", 300),
+        "dev.jsonl": ("afqmc_zh/dev.jsonl", 150),
+    },
     "docs/tutorials/relations.md": {
         "train.jsonl": ("semeval2010_task8/train.jsonl", 240),
         "test.jsonl": ("semeval2010_task8/test.jsonl", 120),
@@ -25,6 +34,11 @@ PAGES: dict[str, dict[str, tuple[str, int]]] = {
         "train.conll": ("wnut17/train.conll", 6000),
         "dev.conll": ("wnut17/dev.conll", 1500),
         "test.conll": ("wnut17/test.conll", 1500),
+    },
+    "docs/tutorials/chat.md": {
+        "train.jsonl": ("dialogsum/train.jsonl", 40),
+        "dev.jsonl": ("dialogsum/dev.jsonl", 12),
+        "test.jsonl": ("dialogsum/test.jsonl", 12),
     },
     "docs/tutorials/questions.md": {
         "xquad.en.json": ("xquad/xquad.en.json", 14),

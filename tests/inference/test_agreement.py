@@ -97,7 +97,7 @@ def test_a_bundle_without_golden_examples_cannot_be_vouched_for(tmp_path: Path) 
 
 def test_the_manifest_is_compared_as_well(bundle: Path) -> None:
     golden = json.loads((bundle / "golden.json").read_text())
-    golden["examples"][0]["probabilities"][0] += 0.5
+    golden["examples"][0]["answer"][0] += 0.5
     (bundle / "golden.json").write_text(json.dumps(golden))
     with pytest.raises(CorruptError, match="was changed"):
         load(bundle, verify="golden")

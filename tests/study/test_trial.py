@@ -283,3 +283,16 @@ def test_balanced_weights_by_hand() -> None:
     assert spec_with(settings={"label_weights": "auto"}).label_weights is None
     rare = {"kind": "single_label", "names": ("a", "b"), "counts": (110, 10)}
     assert spec_with(settings={"label_weights": "auto"}, targets=rare).label_weights == pytest.approx([1 / 6, 11 / 6])
+
+
+def test_weights_of_several_labels_leave_the_most_frequent_one_alone() -> None:
+    several = {"kind": "multi_label", "names": ("a", "b", "c"), "counts": (200, 50, 2)}
+    assert spec_with(settings={"label_weights": "balanced"}, targets=several).label_weights == [1.0, 4.0, 10.0]
+
+
+def test_a_step_that_no_row_has_weighs_nothing() -> None:
+    steps = {"kind": "ordinal", "names": ("low", "some", "high"), "counts": (30, 0, 10)}
+    assert spec_with(settings={"label_weights": "balanced"}, targets=steps).label_weights == pytest.approx(
+        [0.5, 0, 1.5]
+    )
+    assert spec_with(settings={"label_weights": "auto"}, targets=steps).label_weights is None

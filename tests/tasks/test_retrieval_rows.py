@@ -106,7 +106,7 @@ def test_documents_that_do_not_answer_become_negatives_of_the_same_query() -> No
         {"query": "c", "document": "nothing", "relevant": "no"},
     ]
     parts = read(rows, relevant="relevant")
-    assert parts.columns["text_pair"].to_pylist() == ["right", None, "other", None]
+    assert parts.columns["text_pair"].to_pylist() == ["right", "", "other", ""]
     assert parts.columns["negatives"].to_pylist() == [["wrong"], ["wrong"], [], ["nothing"]]
     assert parts.columns["label"].to_pylist() == ["right", "wrong", "other", "nothing"]  # no row is without one
 

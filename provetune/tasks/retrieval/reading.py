@@ -54,7 +54,7 @@ def read_rows(raw: RawTable, data: Data, columns: Columns) -> RowParts:
             bad.append(BadRow(row, document, "The document is empty."))
     _share_negatives(asked, documents, answers, negatives)
     labels = [document if query and document else None for query, document in zip(asked, documents, strict=True)]
-    right = [document if yes else None for document, yes in zip(documents, answers, strict=True)]
+    right = [document if yes else "" for document, yes in zip(documents, answers, strict=True)]
     found: dict[str, Any] = {
         "text": pa.chunked_array([pa.array(asked, pa.string())]),
         "text_pair": pa.chunked_array([pa.array(right, pa.string())]),
