@@ -81,6 +81,8 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/study_speed.py --head --save head_study.json
 	$(BIN)/python benchmarks/memory.py --save memory.json
 	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python benchmarks/task_speed.py --save task_speed.json
+	$(BIN)/python benchmarks/task_results.py
 
 bench-verdict: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_calibration.py --save verdict_calibration.json

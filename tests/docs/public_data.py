@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from tiny_seq2seq import write_family
+
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 # Page → file name → (where it lies in ../shared/data, rows; articles of a SQuAD file).
 PAGES: dict[str, dict[str, tuple[str, int]]] = {
@@ -38,7 +40,11 @@ PAGES: dict[str, dict[str, tuple[str, int]]] = {
     "docs/tutorials/chat.md": {
         "train.jsonl": ("dialogsum/train.jsonl", 40),
         "dev.jsonl": ("dialogsum/dev.jsonl", 12),
-        "test.jsonl": ("dialogsum/test.jsonl", 12),
+    },
+    "docs/tutorials/translation.md": {
+        "train.jsonl": ("multi30k_en_fr/train.jsonl", 60),
+        "val.jsonl": ("multi30k_en_fr/val.jsonl", 12),
+        "test.jsonl": ("multi30k_en_fr/test.jsonl", 12),
     },
     "docs/tutorials/questions.md": {
         "xquad.en.json": ("xquad/xquad.en.json", 14),
@@ -47,13 +53,20 @@ PAGES: dict[str, dict[str, tuple[str, int]]] = {
 }
 
 
+# Models that pages have in a folder; random ones of the same family stand for them.
+MODELS = {"docs/tutorials/translation.md": ("opus-mt-en-fr", "marian")}
+
+
 def lacking(page: str) -> list[str]:
     """Files that a page needs and that are not here."""
     return [place for place, _ in PAGES.get(page, {}).values() if not (SHARED / place).exists()]
 
 
 def write_files(page: str, folder: Path) -> None:
-    """Some rows of a page's files, into a folder."""
+    """Some rows of a page's files, and the model that it speaks of, into a folder."""
+    if page in MODELS:
+        name, family = MODELS[page]
+        write_family(family, folder / name)
     for name, (place, rows) in PAGES.get(page, {}).items():
         text = (SHARED / place).read_text(encoding="utf-8")
         if place.endswith(".json"):

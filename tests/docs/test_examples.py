@@ -1,7 +1,8 @@
 """Every example in the documentation runs as it stands; the catalogue's models are tiny ones here.
 
 ``console`` blocks are commands and ``python`` blocks are code; those of one page run in their order, in one folder.
-``yaml`` blocks are problem files or parts of one. ``text`` blocks are only shown.
+``yaml`` blocks are problem files or parts of one; on a page with data of its own, one that begins with a name is
+the page's ``problem.yaml`` from there on. ``text`` blocks are only shown.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from page_blocks import Block, read_blocks
 import provetune
 from provetune.cli.main import answer
 from provetune.problem.reading import parse_problem
-from provetune.study.problem_checks import problem_checks
+from provetune.study.problem_checks import baseline_of, problem_checks
 from provetune.tasks import TASKS
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,8 @@ def test_commands_and_code_run(
     names: dict[str, object] = {}
     for block in read_blocks(page):
         where = f"{_name(page)}:{block.line}"
+        if block.language == "yaml" and block.text.startswith("name:") and _name(page) in public_data.PAGES:
+            (tmp_path / "problem.yaml").write_text(block.text, encoding="utf-8")
         if block.language == "python":
             exec(compile(block.text, where, "exec"), names)
         if block.language == "console":
@@ -74,7 +77,7 @@ def test_commands_and_code_run(
 def test_problem_files_have_no_fault(page: Path) -> None:
     for block in read_blocks(page):
         if block.language == "yaml":
-            read = parse_problem(_complete(block), page, checks=problem_checks())
+            read = parse_problem(_complete(block), page, checks=problem_checks(), baseline_of=baseline_of)
             assert read.problem.task in TASKS.names()
 
 
