@@ -2,7 +2,7 @@
 
     python examples/spoken_times/make_model.py
 
-No encoder-decoder comes in a package of the package index, so this sample brings the means to make one: a T5 of 1.3
+No encoder-decoder comes in a package of the package index, so this sample brings the means to make one: a T5 of a
 million random weights, and a tokenizer learned from the sample's own texts. For real work name a pretrained model
 instead, e.g. `backbone: Helsinki-NLP/opus-mt-en-fr`, or a folder.
 """

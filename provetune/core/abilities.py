@@ -88,6 +88,14 @@ class CountsTokens(Protocol):
 
 
 @runtime_checkable
+class CutsTargets(Protocol):
+    """A task whose targets are texts, of which a model learns and writes so many tokens at most."""
+
+    def count_target_tokens(self, examples: pa.Table, tokenizer: Any) -> Array:
+        """Tokens of each row's target, int64 (N,); `Targets.options` has ``max_target_length``."""
+
+
+@runtime_checkable
 class Calibratable(Protocol):
     """A task whose probabilities can be sharpened or softened by one temperature."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,21 @@ def find_too_long(
     found = sample.select(["_file", "_row"]).filter(pa.array(cut)).slice(0, 5).to_pylist()
     where = tuple({"file": row["_file"], "row": row["_row"], "split": "train"} for row in found)
     yield Finding("truncated", "warning" if share > _MANY_CUT else "note", round(share * total), message, where)
+
+
+def find_cut_targets(
+    rows: Rows, count: Callable[[pa.Table], Numbers], max_length: int, most_rows: int = _COUNTED_TEXTS
+) -> Iterable[Finding]:
+    """Training rows whose target has more tokens than a model learns and writes.
+
+    Args:
+        count: tokens of each row's target.
+    """
+    for finding in find_too_long(rows, count, max_length, most_rows, "Raise options.max_target_length."):
+        message = finding.message.replace(
+            "texts are longer than max_length", "targets are longer than max_target_length"
+        )
+        yield replace(finding, kind="truncated_target", message=message)
 
 
 def find_foreign_language(rows: Rows, backbone: Sequence[str], stated: str | None) -> Iterable[Finding]:

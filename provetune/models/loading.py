@@ -154,16 +154,17 @@ def fold_temperature(model: torch.nn.Module, temperature: float) -> None:
 def head_modules(model: torch.nn.Module) -> list[str]:
     """Names of the top-level parts outside the backbone, and of its pooler where it has one.
 
-    A model that writes texts has none: its output layer came with the pretrained weights, often as its embeddings.
+    A model that writes texts has none: its output layer came with the pretrained weights, often as its embeddings. Nor
+    has a bare backbone, all of which is backbone.
     """
-    if writes_texts(model):
-        return []
     prefix = str(getattr(model, "base_model_prefix", ""))
+    if writes_texts(model) or not hasattr(model, prefix):
+        return []
     outside = [
         name for name, module in model.named_children() if name != prefix and any(True for _ in module.parameters())
     ]
-    base = getattr(model, prefix, None)
-    poolers = [f"{prefix}.{name}" for name, _ in base.named_children() if name == "pooler"] if base is not None else []
+    base = model.get_submodule(prefix)
+    poolers = [f"{prefix}.{name}" for name, _ in base.named_children() if name == "pooler"]
     kept = [name for name in poolers if any(True for _ in model.get_submodule(name).parameters())]
     return [*outside, *kept]
 

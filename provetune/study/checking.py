@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from provetune.core.errors import CorruptError, EnvironmentFault
-from provetune.core.protocols import CountsTokens, Finding, Task
+from provetune.core.protocols import CountsTokens, CutsTargets, Finding, Task
 from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.choices import backbone_at, is_unlike, with_task_defaults
@@ -108,6 +109,8 @@ def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | No
             found = _find_too_long(task, file, candidate, backbone, splits)
         else:
             found = _find_truncated(candidate, backbone, splits)
+        if isinstance(task, CutsTargets):
+            found = chain(found, _find_cut_targets(task, file, backbone, splits))
         for finding in found:
             yield replace(finding, message=f"{', '.join(names)} ({backbone.name}): {finding.message}")
 
@@ -129,6 +132,20 @@ def _find_too_long(
         return measure_lengths(sample, tokenizer, most, task).tokens
 
     yield from find_too_long(Rows(splits), count, min(int(max_length), most), COUNTED_ROWS, "Raise max_length.")
+
+
+def _find_cut_targets(task: Task, file: ProblemFile, backbone: Backbone, splits: Splits) -> Iterator[Finding]:
+    """Rows whose target is longer than what a model learns and writes."""
+    from provetune.data.places import Rows
+    from provetune.data.text_faults import find_cut_targets
+
+    targets = task.targets(splits.train, options=file.problem.options)
+    tokenizer = counting_tokenizer(backbone, task, targets)
+
+    def count(sample: Any) -> Any:
+        return cast(CutsTargets, task).count_target_tokens(sample, tokenizer)
+
+    yield from find_cut_targets(Rows(splits), count, int(targets.options["max_target_length"]))
 
 
 def _find_truncated(candidate: Candidate, backbone: Backbone, splits: Splits) -> Iterator[Finding]:

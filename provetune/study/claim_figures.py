@@ -184,15 +184,18 @@ def figure_range(scope: Scope, figures: Sequence[Figures]) -> tuple[float, float
     """
     limits = [limit for limit in figures[0].limits or (0.0, 1.0) if np.isfinite(limit)]
     seen = [one.contributions for one in figures if one.contributions is not None and one.contributions.size]
-    if scope.metric not in _SHARES and scope.value is None and seen:
+    if scope.metric not in _SHARES and (scope.value is None or len(limits) < 2) and seen:
         limits += [float(extreme) for values in seen for extreme in (values.min(), values.max())]
     low, high = (min(limits), max(limits)) if limits else (0.0, 1.0)
     return (low, high) if len(figures) == 1 else (low - high, high - low)
 
 
 def _concerned(runs: Sequence[JudgedRows], scope: Scope, used: Array) -> Array:
-    """Which of the rows used say something about a label's score, bool (M,); all where no label is named."""
-    if scope.value is None:
+    """Which of the rows used say something about a label's score, bool (M,); all where no label is named.
+
+    The area under the ROC curve of a label compares rows that have it with those that have not.
+    """
+    if scope.value is None or scope.metric == "auc":
         return np.ones(len(used), dtype=bool)
     label = runs[0].names.index(scope.value)
     gold = _has(runs[0].labels, label)

@@ -79,7 +79,7 @@ class ExpectedRows:
             except DataError:  # none of these rows is in the slice, or they lack the column
                 return np.zeros(table.num_rows, dtype=bool)
         outside = self._targets.out_of_scope
-        if scope.value is not None:
+        if scope.value is not None and scope.metric != "auc":
             kept = kept & self._has(table, scope.value)
         elif scope.metric == "out_of_scope_recall" and outside is not None:
             kept = kept & self._has(table, outside)
@@ -99,6 +99,8 @@ class ExpectedRows:
             named = np.asarray(pc.equal(column.flatten().field("label"), label).to_numpy(zero_copy_only=False))
             found = np.zeros(len(column), dtype=bool)
             found[pc.list_parent_indices(column).to_numpy(zero_copy_only=False)[named]] = True
+        elif pa.types.is_struct(column.type) or pa.types.is_floating(column.type):
+            found = column.is_valid().to_numpy(zero_copy_only=False)  # numbers: every row has each
         elif pa.types.is_list(column.type):
             found = indicators(column, (label,))[:, 0]
         else:

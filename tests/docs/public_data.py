@@ -38,8 +38,8 @@ PAGES: dict[str, dict[str, tuple[str, int]]] = {
         "test.conll": ("wnut17/test.conll", 1500),
     },
     "docs/tutorials/chat.md": {
-        "train.jsonl": ("dialogsum/train.jsonl", 40),
-        "dev.jsonl": ("dialogsum/dev.jsonl", 12),
+        "train.jsonl": ("dialogsum/train.jsonl", 24),
+        "dev.jsonl": ("dialogsum/dev.jsonl", 6),
     },
     "docs/tutorials/translation.md": {
         "train.jsonl": ("multi30k_en_fr/train.jsonl", 60),

@@ -43,7 +43,7 @@ def test_runs_must_be_better_than_the_level() -> None:
     found = sort_runs([run(0, 0.9), run(1, 0.4), run(3, 0.41)], {2: "out of memory"}, check)
     assert [each.k for each in found.passed] == [0, 3]
     assert list(found.failed) == [1, 2]
-    assert "0.400 is no better than the 0.400 of always answering" in found.failed[1]
+    assert "0.400 is no better than the 0.400 of guessing" in found.failed[1]
     assert found.failed[2] == "it did not end: out of memory"
     assert found.count == 4
     # Two of four: P(at most 2 of 4 | p) = 0.05 at p = 0.902 (Clopper and Pearson).

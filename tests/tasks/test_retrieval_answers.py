@@ -258,6 +258,39 @@ def test_every_loss_brings_queries_to_their_documents(loss: str, tiny_backbone: 
     assert reciprocal() > 0.95
 
 
+def test_low_rank_updates_learn_on_a_bare_encoder(tiny_backbone: Path) -> None:
+    import torch
+
+    from provetune.core.protocols import EncodeSettings
+    from provetune.inference.features import FeatureTable
+    from provetune.models.loading import load_model, load_tokenizer
+    from provetune.models.methods.lora import METHOD
+
+    rows = table([("where is it", "it stands here"), ("who", "she"), ("when", "at noon")])
+    targets, tokenizer = TASK.targets(rows), load_tokenizer(tiny_backbone)
+    plain = TASK.prepare_model(load_model(tiny_backbone, TASK.auto_class, {}, seed=0), tokenizer, targets)  # type: ignore[attr-defined]
+    model = METHOD.prepare(plain, METHOD.settings(), TASK)
+    learning = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert learning
+    assert all("lora_" in name for name in learning)
+    features = FeatureTable(TASK.encode(rows, tokenizer, EncodeSettings(max_length=64), targets))
+    batch = TASK.collate(features.take(range(3)), 0)
+    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=1e-2)
+    losses = []
+    for _ in range(10):
+        loss = TASK.loss(TASK.forward(model, batch), batch["labels"], targets, None)  # type: ignore[attr-defined]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    merged = METHOD.merge(model.eval())
+    with torch.inference_mode():
+        wrapped, alone = (TASK.forward(each.eval(), batch) for each in (model, merged))  # type: ignore[attr-defined]
+    np.testing.assert_allclose(wrapped, alone, atol=1e-5)
+    assert type(merged).__name__ == "BertModel"
+
+
 def test_the_first_token_can_be_the_vector(tiny_backbone: Path) -> None:
     import torch
     from transformers import AutoModel

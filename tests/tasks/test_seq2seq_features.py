@@ -81,6 +81,12 @@ class TestEncode:
         assert table["labels"].to_pylist() == [tokenizer(text_target=text)["input_ids"]]
         assert table["input_ids"].to_pylist() != table["labels"].to_pylist()
 
+    def test_both_sides_are_counted_with_their_special_tokens_and_the_prefix(self) -> None:
+        tokenizer = TASK.prepare_tokenizer(letter_tokenizer(start=True), targets(prefix="do: "))
+        table = rows(["abc", "a"], ["x", "wxyz"])
+        assert TASK.count_tokens(table, tokenizer, 99).tolist() == [4 + 3 + 2, 4 + 1 + 2]
+        assert TASK.count_target_tokens(table, tokenizer).tolist() == [3, 6]
+
     def test_what_cannot_be_encoded_is_said(self) -> None:
         tokenizer = letter_tokenizer()
         places = {"_file": ["m.csv"] * 2, "_row": [2, 17]}

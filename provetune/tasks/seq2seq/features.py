@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+    from provetune.core.protocols import Array
+
 BATCH_ROWS = 1024
 IGNORED = -100
 PREFIX = "source_prefix"
@@ -72,6 +74,16 @@ def encode_sides(examples: pa.Table, tokenizer: Any, settings: EncodeSettings, t
             "length": lengths.astype(np.int32),
         }
     )
+
+
+def count_side(texts: Sequence[str], tokenizer: Any, *, target: bool = False) -> Array:
+    """Tokens of each text on its side, prefix and special ones included, int64 (N,)."""
+    prefix = "" if target else _prefix(tokenizer, None)
+    counts: list[int] = []
+    for start in range(0, len(texts), BATCH_ROWS):
+        part = [prefix + text for text in texts[start : start + BATCH_ROWS]]
+        counts += [len(ids) for ids in _tokenize(tokenizer, part, target)]
+    return np.asarray(counts, dtype=np.int64)
 
 
 def pad_sides(features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:

@@ -133,6 +133,18 @@ class Seq2seq:
 
         return encode_sides(examples, tokenizer, settings, targets)
 
+    def count_tokens(self, examples: pa.Table, tokenizer: Any, most: int) -> Array:
+        """Tokens of each source, its prefix included."""
+        from provetune.tasks.seq2seq.features import count_side
+
+        return count_side([text or "" for text in examples.column("text").to_pylist()], tokenizer)
+
+    def count_target_tokens(self, examples: pa.Table, tokenizer: Any) -> Array:
+        """Tokens of each target."""
+        from provetune.tasks.seq2seq.features import count_side
+
+        return count_side([text or "" for text in examples.column("label").to_pylist()], tokenizer, target=True)
+
     def collate(self, features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, torch.Tensor]:
         """A padded batch; ``labels`` are target tokens, -100 where there is none."""
         from provetune.tasks.seq2seq.features import pad_sides
