@@ -43,7 +43,8 @@ def paired_latency_job(spec: Mapping[str, Any]) -> Work:
     yield {"event": "measuring"}
     predictors = {name: load(trial.place / BUNDLE, device=trial.device) for name, trial in trials.items()}
     first = next(iter(trials.values()))
-    texts = input_texts(load_split(Path(first.study_folder), "validation"))
+    paired = next(iter(predictors.values())).columns.paired
+    texts = input_texts(load_split(Path(first.study_folder), "validation"), paired=paired)
     answers = {name: _answering(predictor) for name, predictor in predictors.items()}
     measured = {
         "rounds": ROUNDS,
@@ -93,10 +94,14 @@ def time_in_turn(
     return found
 
 
-def input_texts(examples: Any) -> list[Any]:
-    """The texts of examples, pairs as tuples."""
+def input_texts(examples: Any, *, paired: bool = True) -> list[Any]:
+    """The texts of examples, pairs as tuples.
+
+    Args:
+        paired: whether bundles are asked with both texts; a query is asked without its document.
+    """
     texts: list[Any] = examples.column("text").to_pylist()
-    if "text_pair" not in examples.column_names:
+    if not paired or "text_pair" not in examples.column_names:
         return texts
     return list(zip(texts, examples.column("text_pair").to_pylist(), strict=True))
 

@@ -124,23 +124,17 @@ def latency_job(spec: Mapping[str, Any]) -> Work:
     """A worker's job: how long a bundle takes for one text, measured on validation texts alone on the machine."""
     from provetune.inference.latency import measure_latency
     from provetune.inference.predictor import load
+    from provetune.study.paired_latency import input_texts
 
     trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
     fix_arithmetic(trial)
     yield {"event": "measuring"}
     predictor = load(trial.place / BUNDLE, device=trial.device)
-    texts = _inputs(load_split(Path(trial.study_folder), "validation"))
+    validation = load_split(Path(trial.study_folder), "validation")
+    texts = input_texts(validation, paired=predictor.columns.paired)
     measured = measure_latency(lambda text: predictor.predict([text]), texts, engine=predictor.engine)
     write_json(trial.place / LATENCY, measured)
     return measured
-
-
-def _inputs(examples: pa.Table) -> Sequence[Any]:
-    """The texts of examples, pairs as tuples."""
-    texts = examples.column("text").to_pylist()
-    if "text_pair" not in examples.column_names:
-        return list(texts)
-    return list(zip(texts, examples.column("text_pair").to_pylist(), strict=True))
 
 
 def _piece_file(place: Path, start: int) -> Path:

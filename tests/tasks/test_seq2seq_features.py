@@ -87,6 +87,18 @@ class TestEncode:
         assert TASK.count_tokens(table, tokenizer, 99).tolist() == [4 + 3 + 2, 4 + 1 + 2]
         assert TASK.count_target_tokens(table, tokenizer).tolist() == [3, 6]
 
+    def test_a_marian_model_of_several_languages_is_told_the_target_s(self, tmp_path: Path) -> None:
+        tokenizer = marian_tokenizer(tmp_path)
+        tokenizer.supported_language_codes = [">>deu<<", ">>fra<<"]
+        prepared = TASK.prepare_tokenizer(tokenizer, targets(target_language="fr"))
+        assert prepared.init_kwargs["source_prefix"] == ">>fra<< "
+        wanted = prepared(">>fra<< nothing arrived")["input_ids"]
+        for settled in (targets(target_language="fr"), None):
+            table = TASK.encode(rows(["nothing arrived"], ["x"]), prepared, EncodeSettings(40), settled)
+            assert table["input_ids"].to_pylist() == [wanted]
+        with pytest.raises(UsageError, match="does not write the language 'zh'"):
+            TASK.prepare_tokenizer(tokenizer, targets(target_language="zh"))
+
     def test_what_cannot_be_encoded_is_said(self) -> None:
         tokenizer = letter_tokenizer()
         places = {"_file": ["m.csv"] * 2, "_row": [2, 17]}

@@ -104,9 +104,10 @@ def pad_sides(features: Sequence[Mapping[str, Any]], pad_id: int) -> dict[str, t
 
 
 def _prefix(tokenizer: Any, targets: Targets | None) -> str:
-    if targets is not None:
-        return str(targets.options.get("prefix", ""))
-    return str(getattr(tokenizer, "init_kwargs", {}).get(PREFIX, ""))
+    settled = getattr(tokenizer, "init_kwargs", {}).get(PREFIX)
+    if settled is None and targets is not None:
+        settled = targets.options.get("prefix")
+    return str(settled or "")
 
 
 def _encode_side(

@@ -6,8 +6,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
+from provetune.core.suggest import advice
 from provetune.models.generation.decoding import generation_config
-from provetune.models.generation.languages import find_language, iso_code, knows_languages, language_token_id
+from provetune.models.generation.languages import (
+    find_language,
+    iso_code,
+    knows_languages,
+    language_token_id,
+    match_language,
+)
 from provetune.tasks.seq2seq.features import PREFIX
 from provetune.tasks.seq2seq.options import decoding_of
 
@@ -23,8 +30,9 @@ def settle_tokenizer(tokenizer: Any, options: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: the model does not know a language, or a language is not known.
     """
-    if options.get("prefix"):
-        tokenizer.init_kwargs[PREFIX] = options["prefix"]
+    prefix = str(options.get("prefix", "")) or _target_mark(tokenizer, options)
+    if prefix:
+        tokenizer.init_kwargs[PREFIX] = prefix
     if not knows_languages(tokenizer):
         return tokenizer
     for option, attribute in _SIDES:
@@ -38,6 +46,26 @@ def settle_tokenizer(tokenizer: Any, options: Mapping[str, Any]) -> Any:
         setattr(tokenizer, attribute, code)
         tokenizer.init_kwargs[attribute] = code
     return tokenizer
+
+
+def _target_mark(tokenizer: Any, options: Mapping[str, Any]) -> str:
+    """What a Marian model with several target languages wants before a source, e.g. ``>>fra<< ``; else nothing.
+
+    Raises:
+        UsageError: it does not write the target's language.
+    """
+    marks = list(getattr(tokenizer, "supported_language_codes", ()))
+    if not marks:
+        return ""
+    codes = [str(mark).strip("<>") for mark in marks]
+    language = str(options["target_language"])
+    found = match_language(codes, language)
+    if found is None:
+        raise UsageError(
+            f"The model does not write the language '{language}' (options.target_language).",
+            hint=advice(language, codes),
+        )
+    return f"{marks[codes.index(found)]} "
 
 
 def settle_model(model: torch.nn.Module, tokenizer: Any, options: Mapping[str, Any]) -> torch.nn.Module:
