@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SHOWN_VALUES = 8
 # Of a label that no row has, precision still says something: how often it is given wrongly.
 _OF_GOLD_ROWS = ("recall", "f1")
-_CLASSES = ("single_label", "multi_label")
+_CLASSES = ("single_label", "multi_label", "ordinal")
 
 
 def check_rows(scope: Scope, test: pa.Table, kind: str, where: str | None) -> None:

@@ -37,7 +37,7 @@ def test_logits_and_gradients_are_those_of_the_whole(name: str) -> None:
     torch.testing.assert_close(found, whole)
     found.square().sum().backward()
     for key, gradient in wanted.items():
-        torch.testing.assert_close(model.get_parameter(key).grad, gradient, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(model.get_parameter(key).grad, gradient, rtol=1e-3, atol=1e-4)
 
 
 def test_the_model_is_as_before_afterwards_also_when_something_went_wrong() -> None:

@@ -28,7 +28,10 @@ def model_card(record: Mapping[str, Any]) -> str:
 
 def _front_matter(record: Mapping[str, Any]) -> str:
     problem = record.get("problem") or {}
-    lines = ["---", "library_name: transformers" if _loads_anywhere(record) else "library_name: provetune"]
+    library = "provetune"
+    if _loads_anywhere(record):
+        library = "sentence-transformers" if record.get("auto_class") == "AutoModel" else "transformers"
+    lines = ["---", f"library_name: {library}"]
     pipeline = _pipeline(record)
     if pipeline:
         lines.append(f"pipeline_tag: {pipeline}")
@@ -111,10 +114,12 @@ def _making(record: Mapping[str, Any]) -> str:
 
 def _use(record: Mapping[str, Any]) -> str:
     lines = ["## Use", "", "```python", "import provetune as pt", "", 'model = pt.load("this folder")']
-    lines += ['model.predict(["some text"])', "```"]
+    paired = _is_paired(record)
+    lines += ['model.predict([("one text", "another")])' if paired else 'model.predict(["some text"])', "```"]
     if _loads_anywhere(record) and _pipeline(record) is None:
         lines += _use_of_class(record)
     elif _loads_anywhere(record):
+        asked = '{"text": "one text", "text_pair": "another"}' if paired else '"some text"'
         lines += [
             "",
             "Without Provetune (texts longer than the model takes must be cut, hence `truncation`):",
@@ -122,7 +127,7 @@ def _use(record: Mapping[str, Any]) -> str:
             "```python",
             "from transformers import pipeline",
             "",
-            f'pipeline("{_pipeline(record)}", model="this folder", truncation=True)("some text")',
+            f'pipeline("{_pipeline(record)}", model="this folder", truncation=True)({asked})',
             "```",
         ]
     return "\n".join(lines)
@@ -133,6 +138,9 @@ def _use_of_class(record: Mapping[str, Any]) -> list[str]:
     auto_class = record.get("auto_class")
     if auto_class is None:
         return []
+    if auto_class == "AutoModel":
+        lines = ["", "Without Provetune:", "", "```python", "from sentence_transformers import SentenceTransformer", ""]
+        return [*lines, 'SentenceTransformer("this folder").encode(["some text"], prompt_name="query")', "```"]
     lines = ["", "Without Provetune:", "", "```python", f"from transformers import AutoTokenizer, {auto_class}", ""]
     lines.append('tokenizer = AutoTokenizer.from_pretrained("this folder")')
     lines.append(f'model = {auto_class}.from_pretrained("this folder")')
@@ -171,6 +179,12 @@ def _pipeline(record: Mapping[str, Any]) -> str | None:
         "pipeline", "text-classification" if record.get("task") == "classification" else None
     )
     return found
+
+
+def _is_paired(record: Mapping[str, Any]) -> bool:
+    """Whether what is asked are two texts."""
+    inputs = record.get("inputs") or (record.get("columns") or {}).get("text")
+    return isinstance(inputs, list) and len(inputs) == 2
 
 
 def _loads_anywhere(record: Mapping[str, Any]) -> bool:

@@ -60,7 +60,8 @@ class Retrieval:
         "lora": {"learning_rate": 5e-4},
     }
     auto_class = "AutoModel"
-    pipeline: str | None = "feature-extraction"
+    # transformers' own gives a vector a token; sentence-transformers loads the bundle.
+    pipeline: str | None = None
     answer_keys: tuple[str, ...] = ("embedding",)
     together = True
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (
