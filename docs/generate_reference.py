@@ -135,7 +135,22 @@ def methods_page() -> str:
             parts += ["Common fields it sets where they are `auto`:\n", _table(("field", "value"), defaults)]
         if method.settings.model_fields:
             parts += ["Fields it adds:\n", _field_table(method.settings.model_fields)]
-    return "\n".join(parts)
+    return "\n".join([*parts, *_objectives()])
+
+
+def _objectives() -> list[str]:
+    """What methods that train step by step can minimise."""
+    from provetune.training.objectives import OBJECTIVES
+
+    parts = [
+        "# Objectives\n",
+        "`candidates: {NAME: {method: …, objective: …}}`: what a method that trains step by step minimises.\n",
+    ]
+    for objective in (OBJECTIVES.get(name) for name in OBJECTIVES.names()):
+        parts += [f"## {objective.name}\n", f"{objective.summary}\n"]
+        if objective.settings.model_fields:
+            parts += ["Fields it adds to the candidate:\n", _field_table(objective.settings.model_fields)]
+    return parts
 
 
 def catalogue_page() -> str:

@@ -60,7 +60,7 @@ class Chat:
     options: type[BaseModel] = ChatOptions
     defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
-            "*": {"long_texts": "head_tail", "epochs": 2.0, "batch_rows": 16},
+            "*": {"long_texts": "head_tail", "epochs": 2.0, "batch_rows": 16, "evaluations": 2},
             "full": {"learning_rate": 5e-5},
             "lora": {"learning_rate": 5e-4},
         }
