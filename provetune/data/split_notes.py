@@ -41,7 +41,8 @@ def say_drawn(rows: pa.Table, codes: Any, shares: Sequence[float], data: Data, c
     """
     names = [name for name, share in zip(("validation", "test"), shares, strict=True) if share]
     how = "by time" if columns.time else f"by '{columns.group}'" if columns.group else "at random"
-    if data.split.stratify and not (columns.time or columns.group):
+    alike = STRATUM in rows.column_names and pc.count_distinct(rows[STRATUM]).as_py() <= 1
+    if data.split.stratify and not (columns.time or columns.group or alike):
         how = "with each label's share kept"
     drawn = " and ".join(f"{int((codes == _CODES[name]).sum())} rows for {name}" for name in names)
     notes = [f"Drawn from {len(codes)} rows {how} with seed {data.split.seed}: {drawn}."]

@@ -268,7 +268,10 @@ def _rows_freedom(values: Array) -> Array:
     count = values.shape[-1]
     if count < 3:
         return np.ones(values.shape[:-1])
-    squares = (values - values.mean(axis=-1, keepdims=True)) ** 2
+    away = values - values.mean(axis=-1, keepdims=True)
+    # Kurtosis has no unit, and fourth powers of small values would be 0: the largest value is made 1 first.
+    largest = np.abs(away).max(axis=-1, keepdims=True)
+    squares = np.divide(away, largest, out=np.zeros_like(away, dtype=float), where=largest > 0) ** 2
     second, fourth = squares.mean(axis=-1), np.einsum("...i,...i->...", squares, squares) / count
     excess = np.divide(fourth, second**2, out=np.full(np.shape(second), 3.0), where=second > 0) - 3
     found: Array = 2 / (np.maximum(excess, 0.0) / count + 2 / (count - 1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from provetune.core.protocols import CountsTokens, LongTexts, PreparesTokenizer
+from provetune.core.protocols import CountsTokens, CutsTargets, LongTexts, PreparesTokenizer
 from provetune.models.encoding import BATCH_ROWS, fast_tokenizer
 
 if TYPE_CHECKING:
@@ -34,16 +34,18 @@ class Lengths:
     Attributes:
         tokens: the counts.
         max_positions: most tokens the backbone takes.
+        percentile: of the rows, that are to fit whole.
     """
 
     tokens: Array
     max_positions: int
+    percentile: float = PERCENTILE
 
     def choose_max_length(self) -> int:
-        """The 99th percentile, rounded up to a multiple of 8, within what the backbone takes."""
+        """The percentile's length, rounded up to a multiple of 8, within what the backbone takes."""
         if len(self.tokens) == 0:
             return min(STEP, self.max_positions)
-        length = float(np.percentile(self.tokens, PERCENTILE, method="higher"))
+        length = float(np.percentile(self.tokens, self.percentile, method="higher"))
         return min(int(-(-length // STEP)) * STEP, self.max_positions)
 
     def share_longer(self, max_length: int) -> float:
@@ -63,7 +65,9 @@ def measure_lengths(examples: pa.Table, tokenizer: Any, max_positions: int, task
     """
     if isinstance(task, CountsTokens):
         places = np.unique(np.linspace(0, len(examples) - 1, min(len(examples), COUNTED_ROWS)).astype(np.int64))
-        return Lengths(task.count_tokens(examples.take(places), tokenizer, max_positions), max_positions)
+        counts = task.count_tokens(examples.take(places), tokenizer, max_positions)
+        # A source that is cut has a target that says more than the model was shown.
+        return Lengths(counts, max_positions, 100 if isinstance(task, CutsTargets) else PERCENTILE)
     rows = sample_rows(examples, SAMPLE_ROWS)
     pairs = rows.column("text_pair").to_pylist() if "text_pair" in rows.column_names else None
     return Lengths(count_tokens(tokenizer, rows.column("text").to_pylist(), pairs, max_positions), max_positions)
@@ -103,7 +107,7 @@ def _lengths(tokenizer: Any, fast: Any, inputs: list[Any]) -> list[int]:
         fast_tokenizer(tokenizer)  # forgets how long texts may be
         return [len(encoding.ids) for encoding in fast.encode_batch_fast(inputs)]
     # Marian's tokenizer has no fast form.
-    return [len(ids) for ids in tokenizer(inputs)["input_ids"]]
+    return [len(ids) for ids in tokenizer(inputs, verbose=False)["input_ids"]]
 
 
 def sample_rows(examples: pa.Table, most: int) -> pa.Table:

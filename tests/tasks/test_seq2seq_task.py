@@ -158,26 +158,31 @@ def test_what_is_written_does_not_depend_on_the_batch(family: str, decoding: str
     assert len(list((tmp_path / "kept").iterdir())) == 1
 
 
-def test_an_adapted_model_writes_before_and_after_merging(tmp_path: Path) -> None:
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_adapted_model_writes_before_and_after_merging(family: str, tmp_path: Path) -> None:
     method = METHODS.get("lora")
-    folder = write_family("bart", tmp_path / "bart")
+    folder = write_family(family, tmp_path / family)
     settled = TASK.targets(rows(), options={"decoding": "greedy", "max_target_length": 8})
     tokenizer = load_tokenizer(folder)
     torch.manual_seed(2)
     wrapped = method.prepare(load_model(folder, TASK.auto_class, {}, 0), method.settings(), TASK)
     learning = {name for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
     assert learning
-    assert all("lora_" in name for name in learning)
+    assert all("lora_" in name and "lm_head" not in name and "shared" not in name for name in learning)
     for name in learning:
         wrapped.get_parameter(name).data.normal_(std=0.3)
     store = FeatureStore(TASK.encode(rows(), tokenizer, EncodeSettings(64), settled))
-    batch = TASK.collate(store.take(range(4)), 0)
+    pad = tokenizer.pad_token_id
+    batch = TASK.collate(store.take(range(4)), pad)
     before = TASK.forward(wrapped.eval(), batch)
     merged = method.merge(wrapped)
     torch.testing.assert_close(TASK.forward(merged, batch), before, rtol=1e-3, atol=1e-4)
     texts = [
-        [str(record["text"]) for record in predict_outputs(model, TASK, store, 0, targets=settled, tokenizer=tokenizer)]
-        for model in (wrapped, merged)
+        [
+            str(record["text"])
+            for record in predict_outputs(each, TASK, store, pad, targets=settled, tokenizer=tokenizer)
+        ]
+        for each in (wrapped, merged)
     ]
     assert texts[0] == texts[1]
 

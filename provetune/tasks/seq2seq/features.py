@@ -129,7 +129,8 @@ def _encode_side(
 def _tokenize(tokenizer: Any, texts: list[str], target: bool) -> list[list[int]]:
     if not callable(tokenizer):  # a `tokenizers.Tokenizer`, which has one side alone
         return [encoding.ids for encoding in tokenizer.encode_batch(texts)]
-    given = tokenizer(text_target=texts) if target else tokenizer(texts)
+    # Quiet about texts that are too long: they are cut here, and counted.
+    given = tokenizer(text_target=texts, verbose=False) if target else tokenizer(texts, verbose=False)
     ids: list[list[int]] = given["input_ids"]
     return ids
 
