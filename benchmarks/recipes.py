@@ -11,6 +11,7 @@ import tempfile
 import time
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,7 +147,7 @@ def provetune(
     from provetune.models.precision import choose_precision
     from provetune.tasks import TASKS
     from provetune.training.loop import train
-    from provetune.training.objectives import OBJECTIVES
+    from provetune.training.minimisation import Minimisation
     from provetune.training.settings import TrainSettings
 
     task = TASKS.get("classification")
@@ -169,7 +170,7 @@ def provetune(
             features,
             targets,
             settings,
-            objective=OBJECTIVES.get("plain"),
+            minimise=partial(Minimisation, []),
             score=lambda _: {task.metrics[0].name: 0.0},  # scoring is left out for everyone alike
             primary=task.metrics[0],
             checkpoint=Path(scratch),

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int,
     from provetune.study.trained import primary_metric, train_settings
     from provetune.training.features import encode_split
     from provetune.training.loop import train
-    from provetune.training.objectives import OBJECTIVES
+    from provetune.training.minimisation import Minimisation
 
     spec, task, targets = spec_of(study, candidate), study.task, study.targets
     path = str(study.backbones[candidate].path)
@@ -135,7 +136,7 @@ def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int,
             checkpoint_minutes=1e6,
             checkpoint_steps=None,
         ),
-        objective=OBJECTIVES.get("plain"),
+        minimise=partial(Minimisation, []),
         score=lambda _: {primary_metric(task).name: 0.0},
         primary=primary_metric(task),
         checkpoint=scratch / "checkpoint",

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from chat_tokenizers import write_tiny_decoder
+from forked_workers import ForkedWorker, can_fork
 from hypothesis import settings
 
 # The same examples every time, so that a change is what makes a test fail; HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile("same", derandomize=True)
 settings.register_profile("explore", derandomize=False)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_workers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Workers that need not load their libraries, see `forked_workers`; not where a module asks for real ones."""
+    if not can_fork() or request.node.get_closest_marker("real_workers"):
+        yield
+        return
+    from provetune.study.engines import _process
+    from provetune.study.worker import environment
+
+    def fork(threads: int, log: Path) -> ForkedWorker:
+        return ForkedWorker(threads, log, {**os.environ, **environment(threads)})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_process, "start_process", fork)
+        yield
 
 
 @pytest.fixture(scope="session")

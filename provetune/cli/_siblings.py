@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 _TRAIN = re.compile(r"(?P<before>.*?)(?P<role>train(?:ing)?)(?P<after>.*)", re.IGNORECASE)
+_NUMBER = re.compile(r"^[-_.]?\d+(?=\.|\Z)")
 _ROLES = {"validation": ("validation", "valid", "val", "dev", "development"), "test": ("test", "testing", "held_out")}
 
 
@@ -20,10 +21,12 @@ def find_siblings(train: Path) -> dict[str, Path]:
     match = _TRAIN.fullmatch(train.stem)
     if match is None:
         return {}
+    # A first piece of the training data (train_0.json) has a test file without a number.
+    endings = dict.fromkeys((match["after"], _NUMBER.sub("", match["after"])))
     there = {path.name.lower(): path for path in train.parent.iterdir() if path.is_file() and path != train}
     found = {}
     for role, words in _ROLES.items():
-        names = (f"{match['before']}{word}{match['after']}{train.suffix}".lower() for word in words)
+        names = (f"{match['before']}{word}{after}{train.suffix}".lower() for after in endings for word in words)
         sibling = next((there[name] for name in names if name in there), None)
         if sibling is not None:
             found[role] = sibling

@@ -20,14 +20,19 @@ _OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope")
 _SHOWN_LABELS = 10
 _SHOWN_ROWS = 3
 _PART_NAMES = ("train", "training", "data", "all")
-_RARE_ROWS = 5
+_RARE_ROWS, _SHOWN_RARE = 5, 5
 _OWN_BACKBONE = "path/to/model"
 _MOST_LABELS_SHARE = 0.5
 
 
 def command(
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Data: csv, tsv, jsonl, json, parquet, xlsx, or hub:NAME.")
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="Data: csv, tsv, txt, jsonl, json (SQuAD's too), parquet, xlsx, tags a line (conll, bio, bioes, "
+            "bmes and the like), or hub:NAME.",
+        ),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the problem file.")] = Path(
         "problem.yaml"
@@ -97,9 +102,10 @@ class _Draft:
         self.choice = choose_task(self.raw, given, task)
         self.task = self.choice.task.name
         self.columns, self.reasons = _find_columns(self.raw, self.choice.task, given)
+        self.separator = self._find_separator()
         self.labels = self._count_labels()
         self.language = detect_language(self._texts())
-        self.siblings = {} if file.startswith("hub:") else find_siblings(Path(file))
+        self.siblings, self.unlike = ({}, {}) if file.startswith("hub:") else self._fitting_siblings()
 
     def write(self, name: str | None) -> None:
         """Write the problem file."""
@@ -124,6 +130,7 @@ class _Draft:
             out_of_scope=next((label for label in self.labels if label.casefold() in _OUT_OF_SCOPE), None),
             encoding=self.encoding,
             delimiter=self.delimiter,
+            label_separator=self.separator,
             notes=self.raw.notes,
         )
         write_text(self.output, text)
@@ -140,6 +147,7 @@ class _Draft:
             "reasons": self.reasons,
             "rows": self.raw.rows,
             "labels": self.labels,
+            "label_separator": self.separator,
             "samples": self.samples(),
             "files": {"train": self.file, **{role: str(path) for role, path in self.siblings.items()}},
             "notes": list(self.raw.notes),
@@ -158,7 +166,9 @@ class _Draft:
             found.append(f"{len(labels)} labels in {rows} rows: is '{self.columns['label']}' the label?")
         rare = [label for label, count in labels.items() if count < _RARE_ROWS]
         if rare and len(labels) <= rows * _MOST_LABELS_SHARE:
-            found.append(f"{len(rare)} labels have fewer than {_RARE_ROWS} rows: {', '.join(rare[:5])}.")
+            what = "label has" if len(rare) == 1 else "labels have"
+            more = " …" if len(rare) > _SHOWN_RARE else ""
+            found.append(f"{len(rare)} {what} fewer than {_RARE_ROWS} rows: {', '.join(rare[:_SHOWN_RARE])}{more}.")
         if not labels:
             found.append("No label column was found; name it with --label.")
         return found
@@ -180,8 +190,12 @@ class _Draft:
         for role, column in self.columns.items():
             shown = column if isinstance(column, str) else ", ".join(column)
             screen.print(f"  {role}: column {shown}. {self.reasons[role]}", markup=False)
+        if self.separator:
+            screen.print(f"  Labels of a row are separated by '{self.separator}': a row may have several.", markup=False)
         for role, path in self.siblings.items():
             screen.print(f"  {role}: {path} lies beside it and is used", markup=False)
+        for path, column in self.unlike.items():
+            screen.print(f"  {path} lies beside it, but has no column '{column}', and is not used", markup=False)
         if samples := self.samples():
             table = Table(*samples[0], box=None, header_style="bold", padding=(0, 2, 0, 2))
             for row in samples:
@@ -232,6 +246,17 @@ class _Draft:
             return []
         return [value for value in self.raw.table.column(first).slice(0, 5000).to_pylist() if value]
 
+    def _find_separator(self) -> str | None:
+        """The sign between the labels of a cell, where the task takes several labels a row."""
+        from provetune.data.label_separators import find_separator
+        from provetune.data.table import Kind
+
+        task, column = self.choice.task, self.columns.get("label")
+        many = task.classes and any(role.name == "label" and role.many for role in task.roles)
+        if not many or not isinstance(column, str) or (self.raw.kind_of(column) >= Kind.LIST).any():
+            return None
+        return find_separator(self.raw.table.column(column).to_pylist())
+
     def _count_labels(self) -> dict[str, int]:
         """Rows of each label, the most frequent first."""
         from collections import Counter
@@ -240,9 +265,28 @@ class _Draft:
 
         if not self.choice.task.classes:
             return {}
-        cells = read_labels(self.raw, self.columns.get("label"), None).drop_null().to_pylist()
+        cells = read_labels(self.raw, self.columns.get("label"), self.separator).drop_null().to_pylist()
         counted = Counter(label for cell in cells for label in ([cell] if isinstance(cell, str) else cell))
         return dict(sorted(counted.items(), key=lambda item: (-item[1], item[0])))
+
+    def _fitting_siblings(self) -> tuple[dict[str, Path], dict[Path, str]]:
+        """The files beside it that have its columns, by part; and those that lack one, with its name."""
+        from provetune.data.columns import flat_names
+        from provetune.data.reading import read_table
+
+        fitting, unlike = {}, {}
+        for role, path in find_siblings(Path(self.file)).items():
+            try:
+                there = read_table(str(path), encoding=self.encoding, delimiter=self.delimiter).names
+            except DataError:
+                fitting[role] = path  # `check` says what is wrong with it
+                continue
+            lacking = [name for name in flat_names(list(self.columns.values())) if name not in there]
+            if lacking:
+                unlike[path] = lacking[0]
+            else:
+                fitting[role] = path
+        return fitting, unlike
 
     def _sibling(self, role: str) -> str | None:
         path = self.siblings.get(role)
@@ -278,9 +322,13 @@ def _find_columns(
             raise DataError(
                 reasons[role.name],
                 where=raw.location,
-                hint=f"Name it with --{role.name}. Columns: {', '.join(raw.names[:20])}.",
+                hint=f"Name it with {_option_of(role.name)}. Columns: {', '.join(raw.names[:20])}.",
             )
     return {role.name: found[role.name] for role in task.roles if role.name in found}, reasons
+
+
+def _option_of(role: str) -> str:
+    return f"--{role}" if role == "text" else f"--column {role}=COLUMN"
 
 
 def _short(value: Any, most: int = 60) -> str:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     import torch
-    from pydantic import BaseModel
 
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -241,14 +240,6 @@ class Furnishes(Protocol):
 
 
 @runtime_checkable
-class Adjustable(Protocol):
-    """An objective with settings."""
-
-    def with_settings(self, settings: BaseModel) -> Any:
-        """The objective with these settings, an `Objective`."""
-
-
-@runtime_checkable
 class NeedsReference(Protocol):
     """An objective that compares the model with what it was before it learned.
 
@@ -259,10 +250,3 @@ class NeedsReference(Protocol):
 
     reference: tuple[str, ...]
     metric: str
-
-    def check(self, targets: Targets) -> None:
-        """Refuse rows that it cannot learn from.
-
-        Raises:
-            UsageError: it cannot.
-        """

@@ -9,11 +9,10 @@ in a batch, T tokens, C labels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from provetune.core.abilities import (
-    Adjustable,
     Answers,
     Calibratable,
     CountsTokens,
@@ -37,6 +36,7 @@ from provetune.core.abilities import (
     Tunable,
     WritesTexts,
 )
+from provetune.core.minimised import LossRun, Minimised, PricesAnswers, Stage
 from provetune.core.task_records import (
     BadRow,
     Detected,
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = [
-    "Adjustable",
     "Answers",
     "Augmenter",
     "BadRow",
@@ -77,6 +76,7 @@ __all__ = [
     "Finding",
     "FinishesModel",
     "FitMethod",
+    "FollowsSteps",
     "FittedModel",
     "Forwards",
     "Furnishes",
@@ -273,6 +273,14 @@ class WeightMethod(Method, Protocol):
         """Keep what was learned beside the merged weights, where the method has such a thing."""
 
 
+@runtime_checkable
+class FollowsSteps(Protocol):
+    """A method that does something after every step, e.g. moves a budget: it trains with the plain optimisers."""
+
+    def after_step(self, model: torch.nn.Module, number: int, steps: int) -> None:
+        """Called once the weights have moved by step `number` of `steps` (from 0), gradients still in place."""
+
+
 class FittedModel(Protocol):
     """What a method that fits in one go returns: it predicts, and saves itself without pickle."""
 
@@ -337,19 +345,29 @@ class ExampleMethod(Method, Protocol):
 
 
 class Objective(Protocol):
-    """What is minimised. Composable: each receives the forward function and adds to the loss."""
+    """What is minimised. Composable: `provetune.core.minimised` says how one stands inside the other.
+
+    Optional abilities: `NeedsReference` here, `HasLimits` there.
+
+    Attributes:
+        stage: where it stands.
+        settings: the fields it adds to a candidate; no other objective or method has a field of that name.
+    """
 
     name: str
     summary: str
     settings: type[BaseModel]
+    stage: Stage
 
-    def loss(
-        self,
-        forward: Callable[[Mapping[str, torch.Tensor]], torch.Tensor],
-        batch: Mapping[str, torch.Tensor],
-        task_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
-        """Scalar loss of one batch. `forward` maps a batch to logits; `task_loss` maps logits and labels."""
+    def begin(self, run: LossRun, settings: Any) -> Minimised | PricesAnswers:
+        """The objective at work in one run; called once, before the first step and again when a run is resumed.
+
+        Args:
+            settings: an instance of its `settings`.
+
+        Raises:
+            UsageError, DataError: what the settings name cannot be had.
+        """
 
 
 class Augmenter(Protocol):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import Detected, Role, RowParts
+from provetune.data.column_names import EITHER_NAMES, LABEL_NAMES, TITLE_NAMES, name_score
 from provetune.data.columns import detect_columns, flat_names
 from provetune.data.label_merging import merge_labels
 from provetune.data.labels import read_labels
 from provetune.data.profiles import profile_column
-from provetune.data.table import RawTable
+from provetune.data.table import Kind, RawTable
 from provetune.data.texts import read_texts
 from provetune.problem.syntax import Columns, Data
 
 _FEW_LABELS = 0.5
+_LABEL_LETTERS = 40
+_LOOKED_AT = 100
+_OBJECTS = re.compile(r"\s*\[\s*[\[{]")
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,18 @@ def _judge_fit(raw: RawTable, columns: Mapping[str, str | list[str]]) -> tuple[f
         return 0.1, "There is a text, but no column that looks like a label."
     if not isinstance(label, str):
         return 0.6, "Several columns hold labels."
+    if (raw.kind_of(label) == Kind.OBJECT).any() or _holds_objects(raw, label):
+        return 0.0, f"'{label}' holds objects, which are no labels."
     profile = profile_column(raw, label)
     many = profile.distinct > _FEW_LABELS * raw.rows
-    fit = 0.3 if many else 0.6
+    named = max(name_score(label, LABEL_NAMES), name_score(label, EITHER_NAMES)) > 0
+    # Without a name that says so, sentences that come back may be anything: templates, titles, names of people.
+    wordy = not named and (profile.mean_length > _LABEL_LETTERS or name_score(label, TITLE_NAMES) > 0)
+    fit = 0.2 if wordy else 0.3 if many else 0.6
     return fit, f"'{label}' has {profile.distinct:,} different values in {raw.rows:,} rows."
+
+
+def _holds_objects(raw: RawTable, name: str) -> bool:
+    """Whether one of the first cells is a list of objects, as spans and messages are."""
+    cells = raw.table[name].slice(0, _LOOKED_AT).to_pylist()
+    return any(cell is not None and _OBJECTS.match(cell) is not None for cell in cells)

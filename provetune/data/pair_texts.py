@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import Finding
-from provetune.data.column_names import find_partner
+from provetune.data.column_names import TITLE_NAMES, find_partner, name_score
 from provetune.data.profiles import profile_column
 from provetune.data.row_ids import label_keys
 from provetune.data.table import RawTable
@@ -35,6 +35,8 @@ def find_pair(raw: RawTable, taken: Collection[str]) -> tuple[list[str] | None, 
     for name in texts:
         partner = find_partner(name, [other for other in texts if other != name])
         if partner is not None:
+            if name_score(name, TITLE_NAMES) > 1:
+                return [name, partner], f"'{name}' and '{partner}' are called like a title and its text.", False
             return [name, partner], f"'{name}' and '{partner}' are called like a pair.", True
     varied = [each for each in texts.values() if each.repeat < 10]
     if len(varied) == 2:

@@ -42,6 +42,6 @@ def whole_name(name: str) -> str:
 
 
 def last_word(name: str) -> str:
-    """What a compound says that the column is: of ``short_summary`` the summary."""
+    """What a compound says that the column is: of ``short_summary`` the summary, of ``summary1`` too."""
     words = name_words(name)
-    return words[-1] if words else ""
+    return (words[-1].rstrip("0123456789") or words[-1]) if words else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError, UsageError
@@ -13,7 +14,9 @@ from provetune.problem.reading import ProblemFile
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.corrections import read_corrections
 from provetune.study.lengths import Lengths, counting_tokenizer, measure_lengths
-from provetune.study.objectives import settle_objective
+from provetune.study.named_files import hash_named_files
+from provetune.study.objectives import objectives_with_settings, settle_objectives
+from provetune.study.support import refuse_unsupported, situation_of
 from provetune.study.variant_notes import learned_rows_of
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ class CandidateChooser:
 
     Attributes:
         candidates, backbones, settings, precisions: what was chosen so far, by candidate.
+        files: hash of what each candidate's settings name, by field.
         notes: gets a sentence for each choice worth telling.
     """
 
@@ -61,6 +65,7 @@ class CandidateChooser:
     backbones: dict[str, Backbone | None] = field(default_factory=dict)
     settings: dict[str, BaseModel] = field(default_factory=dict)
     precisions: dict[str, str] = field(default_factory=dict)
+    files: dict[str, dict[str, str]] = field(default_factory=dict)
     _lengths: dict[str, Lengths] = field(default_factory=dict)
     _found: dict[str, Backbone] = field(default_factory=dict)
     _device: str | None = None
@@ -76,8 +81,8 @@ class CandidateChooser:
 
         candidate = with_task_defaults(self.problem.candidates[name], self.task)
         method = METHODS.get(candidate.method)
-        objective = settle_objective(candidate, self.targets, self.file.where("candidates", name, "objective"))
-        own = {key: value for key, value in candidate.extra.items() if key not in type(objective).model_fields}
+        objective_settings = settle_objectives(candidate)
+        own = {key: value for key, value in candidate.extra.items() if key not in objective_settings}
         settings = method.settings.model_validate(own)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
         data = read_corrections(self.file, name, candidate.data, self.targets)
@@ -95,10 +100,30 @@ class CandidateChooser:
         if method.learns_from == "weights" and backbone is not None:
             chosen |= training_choices(candidate, method, chosen["max_length"], rows=rows, width=backbone.width)
             self._tell_of_epochs(name, candidate, chosen["epochs"], method)
-        added = {**objective.model_dump(), **settings.model_dump()}
+        added = {**objective_settings, **settings.model_dump()}
+        self._refuse_what_cannot_work(name, candidate, {**chosen, **added}, rows, backbone)
+        plugins = [(method, settings), *objectives_with_settings(candidate.objective, objective_settings)]
+        place = partial(self.file.where, "candidates", name)
+        self.files[name] = hash_named_files(plugins, self.file.path.parent, place)
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **added, **chosen})
         self.backbones[name] = backbone
         self.settings[name] = settings
+
+    def _refuse_what_cannot_work(
+        self, name: str, candidate: Candidate, settled: Mapping[str, Any], rows: int, backbone: Backbone | None
+    ) -> None:
+        raw = [column.removeprefix("raw.") for column in self.splits.train.column_names if column.startswith("raw.")]
+        situation = situation_of(
+            candidate,
+            self.task,
+            self.targets,
+            family=backbone.family if backbone is not None else "",
+            settings={**candidate.model_dump(), **settled},
+            columns=tuple(raw),
+            rows=rows,
+            folder=self.file.path.parent,
+        )
+        refuse_unsupported(situation, lambda *keys: self.file.where("candidates", name, *keys))
 
     def _backbone(self, name: str, candidate: Candidate) -> Backbone:
         if candidate.backbone in self._found:

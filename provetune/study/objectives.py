@@ -1,13 +1,12 @@
-"""What a candidate minimises: its objective with its settings, and what the model said before it learned."""
+"""What a candidate minimises: its objectives with their settings, and what the model said before it learned."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provetune.core.errors import UsageError
-from provetune.core.protocols import Adjustable, Forwards, Metric, NeedsReference, Objective, Targets, Task
+from provetune.core.protocols import Forwards, Metric, NeedsReference, Objective, Task
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -18,63 +17,66 @@ if TYPE_CHECKING:
     from provetune.training.features import FeatureStore
 
 
-def objective_of(spec: TrialSpec) -> Objective:
-    """The objective of a trial, with the settings that its candidate has for it."""
-    objective = _named(spec.settings.get("objective", "plain"))
-    own = objective.settings.model_fields
-    given = {name: value for name, value in spec.settings.items() if name in own}
-    if not isinstance(objective, Adjustable):
-        return objective
-    settled: Objective = objective.with_settings(objective.settings.model_validate(given))
+def objectives_of(spec: TrialSpec) -> list[tuple[Objective, BaseModel]]:
+    """The objectives of a trial, each with the settings that its candidate has for it."""
+    return objectives_with_settings(spec.settings.get("objective", "plain"), spec.settings)
+
+
+def objectives_with_settings(names: str | Sequence[str], given: Mapping[str, Any]) -> list[tuple[Objective, BaseModel]]:
+    """The objectives of these names, each with what `given` has of its settings."""
+    return [(each, _own_settings(each, given)) for each in named(names)]
+
+
+def settle_objectives(candidate: Candidate) -> dict[str, Any]:
+    """The settings of a candidate's objectives, every default filled in."""
+    settled: dict[str, Any] = {}
+    for _, settings in objectives_with_settings(candidate.objective, candidate.extra):
+        settled |= settings.model_dump()
     return settled
 
 
-def settle_objective(candidate: Candidate, targets: Targets, where: str | None = None) -> BaseModel:
-    """The settings of a candidate's objective, every default filled in.
-
-    Args:
-        where: the candidate's place in the problem file, for errors.
-
-    Raises:
-        UsageError: it cannot learn from these rows.
-    """
-    objective = _named(candidate.objective)
-    if isinstance(objective, NeedsReference):
-        try:
-            objective.check(targets)
-        except UsageError as error:
-            raise UsageError(error.message, where=where, hint=error.hint) from error
-    own = objective.settings.model_fields
-    return objective.settings.model_validate({name: value for name, value in candidate.extra.items() if name in own})
-
-
-def objective_fields(candidate: Mapping[str, Any]) -> type[BaseModel] | None:
-    """What the objective that a candidate names adds to it; None where there is no such objective."""
+def objectives_named(candidate: Mapping[str, Any]) -> list[Objective]:
+    """The objectives that a candidate names, as the file has it; those that are not there left out."""
     from provetune.training.objectives import OBJECTIVES
 
-    name = candidate.get("objective", "plain")
-    name = name[0] if isinstance(name, list) and len(name) == 1 else name
-    if not isinstance(name, str) or name not in OBJECTIVES:
-        return None
-    settings: type[BaseModel] = OBJECTIVES.get(name).settings
-    return settings
+    written = candidate.get("objective", "plain")
+    names = written if isinstance(written, list) else [written]
+    return [OBJECTIVES.get(name) for name in names if isinstance(name, str) and name in OBJECTIVES]
 
 
-def checkpoint_metric(task: Task, objective: Objective) -> Metric:
-    """What checkpoints of a run are chosen by: the task's first metric, unless the objective is about another."""
-    wanted = objective.metric if isinstance(objective, NeedsReference) else task.metrics[0].name
+def named(names: str | Sequence[str]) -> list[Objective]:
+    """The objectives of these names."""
+    from provetune.training.objectives import OBJECTIVES
+
+    return [OBJECTIVES.get(name) for name in ([names] if isinstance(names, str) else names)]
+
+
+def _own_settings(objective: Objective, given: Mapping[str, Any]) -> BaseModel:
+    own = objective.settings.model_fields
+    return objective.settings.model_validate({name: value for name, value in given.items() if name in own})
+
+
+def checkpoint_metric(task: Task, objectives: Sequence[Objective]) -> Metric:
+    """What checkpoints of a run are chosen by: the task's first metric, unless an objective is about another."""
+    others = [objective.metric for objective in objectives if isinstance(objective, NeedsReference)]
+    wanted = others[0] if others else task.metrics[0].name
     return next((metric for metric in task.metrics if metric.name == wanted), task.metrics[0])
 
 
 def with_reference(
-    spec: TrialSpec, task: Task, objective: Objective, model: torch.nn.Module, features: FeatureStore, pad_id: int
+    spec: TrialSpec,
+    task: Task,
+    objectives: Sequence[Objective],
+    model: torch.nn.Module,
+    features: FeatureStore,
+    pad_id: int,
 ) -> FeatureStore:
-    """The training features with what the model as it is says of them, where the objective compares with that.
+    """The training features with what the model as it is says of them, where an objective compares with that.
 
     Args:
         model: the backbone, ready to be trained but not yet trained.
     """
-    if not isinstance(objective, NeedsReference) or not isinstance(task, Forwards):
+    if not any(isinstance(each, NeedsReference) for each in objectives) or not isinstance(task, Forwards):
         return features
     from provetune.models.forward import number_format
     from provetune.training.preference import reference_columns
@@ -94,12 +96,3 @@ def with_reference(
             weights=f"{backbone.get('content_hash', backbone.get('path'))} {precision}",
         )
     return features.with_columns(columns)
-
-
-def _named(name: str | list[str]) -> Objective:
-    from provetune.training.objectives import OBJECTIVES
-
-    names = [name] if isinstance(name, str) else list(name)
-    if len(names) != 1:
-        raise UsageError(f"One objective at a time is known so far. Got {', '.join(names)}.")
-    return OBJECTIVES.get(names[0])

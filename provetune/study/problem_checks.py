@@ -12,12 +12,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from provetune.core.protocols import Method, Metric, Task
-from provetune.core.suggest import advice, nearest
+from provetune.core.suggest import advice
 from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
 from provetune.problem.faults import Check, Fault, Keys, show
 from provetune.problem.syntax import AUTO, Candidate, Columns
-from provetune.study.objectives import objective_fields
+from provetune.study.objectives import objectives_named
 
 DEFAULT_TASK = "classification"
 _GRADIENT_FIELDS = (
@@ -120,8 +120,7 @@ def _check_candidate(keys: Keys, candidate: Mapping[str, Any], content: Mapping[
     for each in names:
         if isinstance(each, str) and each not in OBJECTIVES:
             yield Fault((*keys, "objective"), f"There is no objective '{each}'.", advice(each, OBJECTIVES.names()))
-    if len(names) > 1:
-        yield Fault((*keys, "objective"), "Objectives cannot be combined yet.", "Name one.")
+    yield from _check_composition(keys, candidate)
     name = candidate.get("method")
     if not isinstance(name, str):
         return
@@ -139,6 +138,18 @@ def _check_candidate(keys: Keys, candidate: Mapping[str, Any], content: Mapping[
     yield from _check_method_settings(keys, candidate, method)
 
 
+def _check_composition(keys: Keys, candidate: Mapping[str, Any]) -> Iterable[Fault]:
+    """Objectives that cannot stand in one sum."""
+    objectives = objectives_named(candidate)
+    names = [objective.name for objective in objectives]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        yield Fault((*keys, "objective"), f"The objective '{twice}' is named twice.", "Name it once.")
+    bases = [objective.name for objective in objectives if objective.stage == "base" and objective.name != "plain"]
+    if len(set(bases)) > 1:
+        message = f"The objectives {' and '.join(bases)} both are the loss of a batch, of which there is one."
+        yield Fault((*keys, "objective"), message, "Keep one of them.")
+
+
 def _check_unused(keys: Keys, candidate: Mapping[str, Any], method: Method) -> Iterable[Fault]:
     """A setting that would be passed over in silence is refused, unless it says what holds anyway."""
     for field in fields_without_effect(method):
@@ -154,10 +165,10 @@ def _check_unused(keys: Keys, candidate: Mapping[str, Any], method: Method) -> I
 def _check_method_settings(keys: Keys, candidate: Mapping[str, Any], method: Method) -> Iterable[Fault]:
     extra = {key: value for key, value in candidate.items() if key not in Candidate.model_fields}
     own = method.settings.model_fields
-    objective = objective_fields(candidate)
-    if objective is not None:
-        of_objective = {key: extra.pop(key) for key in list(extra) if key in objective.model_fields}
-        yield from _faults_of_settings(keys, objective, of_objective)
+    for objective in objectives_named(candidate):
+        fields = objective.settings.model_fields
+        of_objective = {key: extra.pop(key) for key in list(extra) if key in fields}
+        yield from _faults_of_settings(keys, objective.settings, of_objective)
     for key in [key for key in extra if key not in own]:
         yield Fault((*keys, key), f"Unknown key '{key}' for the method '{method.name}'.", _where_known(key, method))
         del extra[key]
@@ -177,17 +188,14 @@ def _faults_of_settings(keys: Keys, settings: type[BaseModel], written: Mapping[
 
 def _where_known(key: str, method: Method) -> str:
     from provetune.models.methods import METHODS
+    from provetune.training.objectives import OBJECTIVES
 
     own, common = list(method.settings.model_fields), list(Candidate.model_fields)
-    if nearest(key, own + common) is None:
-        owners = [name for name in METHODS.names() if key in _settings_of(METHODS.get(name)).model_fields]
+    for kind, plugins in (("method", METHODS), ("objective", OBJECTIVES)):
+        owners = [name for name in plugins.names() if key in plugins.get(name).settings.model_fields]
         if owners:
-            return f"'{key}' belongs to the method {' and '.join(owners)}."
+            return f"'{key}' belongs to the {kind} {' and '.join(owners)}."
     return advice(key, own + common, limit=30)
-
-
-def _settings_of(method: Method) -> type[BaseModel]:
-    return method.settings
 
 
 def _check_metrics(content: Mapping[str, Any]) -> Iterable[Fault]:

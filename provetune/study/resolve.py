@@ -76,6 +76,8 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
     data_hash = _digest(dict(splits.hashes))
     weights = {name: None if each is None else each.content_hash for name, each in chooser.backbones.items()}
     identity = study_identity(final, problem, weights)
+    if files := {name: hashes for name, hashes in chooser.files.items() if hashes}:
+        identity["files"] = files
     return ResolvedStudy(
         problem=final,
         path=problem_file.path,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,6 +16,7 @@ from provetune.core.memory import release_memory
 from provetune.core.protocols import (
     Calibratable,
     FinishesModel,
+    FollowsSteps,
     Metric,
     PreparesModel,
     PreparesTokenizer,
@@ -27,7 +29,7 @@ from provetune.core.protocols import (
 from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
 from provetune.study.learned import Learned
-from provetune.study.objectives import checkpoint_metric, objective_of, with_reference
+from provetune.study.objectives import checkpoint_metric, objectives_of, with_reference
 from provetune.study.tracking import tracking
 from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     import torch
 
     from provetune.core.protocols import Answers, FeatureColumns, Outputs
+    from provetune.training.loop import Source
     from provetune.training.settings import TrainSettings
 
 
@@ -80,7 +83,7 @@ class _Training:
         self.tokenizer = load_tokenizer(str(spec.backbone["path"]))
         if isinstance(self.task, PreparesTokenizer):
             self.tokenizer = self.task.prepare_tokenizer(self.tokenizer, self.targets)
-        train = seen_rows(spec, "train")
+        self.train = train = seen_rows(spec, "train")
         features = encode_split(self.task, train, self.tokenizer, spec.encoding, self.targets, cache)
         kept = learned_from(spec, train)
         # All rows are encoded, so that one file serves every share and every draw of one.
@@ -101,15 +104,16 @@ class _Training:
         torch.manual_seed(derive(spec.seed, "adapter"))  # what is added is drawn from torch's own state
         if isinstance(self.task, PreparesModel):
             plain = self.task.prepare_model(plain, self.tokenizer, self.targets)
-        self.objective = objective_of(spec)
-        pad = self.tokenizer.pad_token_id
-        self.train_features = with_reference(spec, self.task, self.objective, plain, self.train_features, pad)
+        self.objectives = objectives_of(spec)
+        pad, names = self.tokenizer.pad_token_id, [objective for objective, _ in self.objectives]
+        self.train_features = with_reference(spec, self.task, names, plain, self.train_features, pad)
         self.model = self.method.prepare(plain, settings, self.task)
 
     def events(self) -> Iterator[Event]:
         import torch
 
         from provetune.training.loop import train
+        from provetune.training.minimisation import Minimisation
 
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             yield from self._untrained()
@@ -121,15 +125,31 @@ class _Training:
             self.train_features,
             self.targets,
             train_settings(self.spec),
-            objective=self.objective,
+            minimise=partial(Minimisation, self.objectives),
             score=self._score,
-            primary=checkpoint_metric(self.task, self.objective),
+            primary=checkpoint_metric(self.task, [objective for objective, _ in self.objectives]),
             checkpoint=self.spec.place / "checkpoint",
             seed=self.spec.seed,
             pad_id=self.tokenizer.pad_token_id,
             device=self.spec.device,
             label_weights=None if weights is None else torch.tensor(weights),
+            source=self._source(),
+            follow=partial(self.method.after_step, self.model) if isinstance(self.method, FollowsSteps) else None,
         )
+
+    def _source(self) -> Source:
+        from provetune.training.features import encode_split
+        from provetune.training.loop import Source
+
+        spec = self.spec
+
+        def encode(examples: pa.Table) -> FeatureColumns:
+            labelled = examples.column("label").null_count == 0 if "label" in examples.column_names else False
+            targets = self.targets if labelled else None
+            return encode_split(self.task, examples, self.tokenizer, spec.encoding, targets, Path(spec.cache))
+
+        folder = Path(spec.problem_folder) if spec.problem_folder else None
+        return Source(self.train, self.tokenizer, encode, folder, Path(spec.cache))
 
     def _untrained(self) -> Iterator[Event]:
         """The events of a method that learns nothing: the backbone as it is."""

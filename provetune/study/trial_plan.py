@@ -42,6 +42,7 @@ def make_specs(resolved: ResolvedStudy, workspace: Workspace, threads: int) -> l
             study=problem.study.model_dump(mode="json"),
             device=resolved.device,
             threads=threads,
+            problem_folder=str(resolved.path.parent.absolute()),
         )
         for name, candidate in problem.candidates.items()
         for k, seed in enumerate(resolved.seeds(name))

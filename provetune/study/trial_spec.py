@@ -35,6 +35,7 @@ class TrialSpec:
         study: the problem file's study section.
         device: where it computes.
         threads: computing threads, fixed for the study.
+        problem_folder: the problem file's; paths in settings are relative to it.
     """
 
     study_folder: str
@@ -52,6 +53,7 @@ class TrialSpec:
     study: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     threads: int = 1
+    problem_folder: str = ""
 
     @property
     def id(self) -> str:

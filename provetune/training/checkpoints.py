@@ -48,13 +48,14 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """A run that can go on: progress, weights, best weights, optimiser state, random states."""
+    """A run that can go on: progress, weights, best weights, states of optimiser and objectives, random states."""
 
     progress: Progress
     weights: Mapping[str, torch.Tensor]
     best: Mapping[str, torch.Tensor] | None
     optimiser: Mapping[str, torch.Tensor]
     identity: str
+    objectives: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -65,6 +66,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         save_file(_whole(checkpoint.weights), temporary / "weights.safetensors")
         save_file(_whole(checkpoint.optimiser), temporary / "optimiser.safetensors")
         save_file(_random_states(), temporary / "random.safetensors")
+        if checkpoint.objectives:
+            save_file(_whole(checkpoint.objectives), temporary / "objectives.safetensors")
         if checkpoint.best is not None:
             save_file(_whole(checkpoint.best), temporary / "best.safetensors")
         document = {
@@ -96,6 +99,8 @@ def load_checkpoint(folder: Path, identity: str) -> Checkpoint | None:
         optimiser = load_file(newest / "optimiser.safetensors")
         states = load_file(newest / "random.safetensors")
         best = load_file(newest / "best.safetensors") if (newest / "best.safetensors").exists() else None
+        remembered = newest / "objectives.safetensors"
+        objectives = load_file(remembered) if remembered.exists() else {}
     except (OSError, ValueError, SafetensorError) as error:
         raise CorruptError(
             f"This checkpoint cannot be read ({error}).", where=str(newest), hint="Remove the folder to start anew."
@@ -107,7 +112,7 @@ def load_checkpoint(folder: Path, identity: str) -> Checkpoint | None:
             hint="Run with --fresh to start anew.",
         )
     _restore_random(states, document["python_random"])
-    return Checkpoint(Progress(**document["progress"]), weights, best, optimiser, identity)
+    return Checkpoint(Progress(**document["progress"]), weights, best, optimiser, identity, objectives)
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

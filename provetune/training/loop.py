@@ -12,14 +12,17 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from accelerate import Accelerator
 
+from provetune.core.errors import UsageError
 from provetune.core.events import Evaluated, Event, Finished, Saved, Started, Step, Stopped
+from provetune.core.minimised import LossRun, LossStep
 from provetune.core.protocols import Forwards
 from provetune.core.seeds import derive
 from provetune.models.forward import number_format
@@ -27,6 +30,7 @@ from provetune.training.batching import BatchPlan, Group
 from provetune.training.checkpoints import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from provetune.training.dropout import FastDropout
 from provetune.training.first_token import FirstTokenOnly
+from provetune.training.minimisation import Minimisation
 from provetune.training.optimisers import Optimiser
 from provetune.training.optimisers.fast import FastAdamW
 from provetune.training.optimisers.plain import PlainAdamW
@@ -34,7 +38,9 @@ from provetune.training.schedule import linear_with_warmup
 from provetune.training.settings import TrainSettings
 
 if TYPE_CHECKING:
-    from provetune.core.protocols import FeatureColumns, Metric, Objective, Targets, Task
+    import pyarrow as pa
+
+    from provetune.core.protocols import FeatureColumns, Metric, Targets, Task
 
 Score = Callable[[torch.nn.Module], Mapping[str, float]]
 
@@ -46,7 +52,7 @@ def train(
     targets: Targets,
     settings: TrainSettings,
     *,
-    objective: Objective,
+    minimise: Callable[[LossRun], Minimisation],
     score: Score,
     primary: Metric,
     checkpoint: Path,
@@ -54,6 +60,8 @@ def train(
     pad_id: int,
     device: str = "cpu",
     label_weights: torch.Tensor | None = None,
+    source: Source | None = None,
+    follow: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train `model` in place; after `Finished` it holds its best state in fp32.
@@ -61,64 +69,132 @@ def train(
     Args:
         model: what the method prepared; parameters with ``requires_grad`` learn.
         features: training features with labels.
+        minimise: the candidate's objectives at work, e.g. ``partial(Minimisation, [(plain, PlainSettings())])``.
         score: validation scores of the model as it stands; must hold `primary`'s name. Training rows and test
             rows are none of its business.
         checkpoint: folder for checkpoints; a run that finds one there goes on from it.
         seed: decides order and dropout.
         pad_id: token that fills up short texts.
         label_weights: weight of each label (C,).
+        source: where the features came from, for objectives that make more of them.
+        follow: called with step and number of steps once the weights have moved, gradients still in place; the plain
+            optimisers are taken for it.
         should_stop: asked after each step; a true answer saves a checkpoint and ends with `Stopped`.
 
     Raises:
         CorruptError: the checkpoint found belongs to other settings.
         ValueError: nothing is trainable.
     """
-    run = _Run(model, task, features, targets, settings, objective, score, primary, seed, pad_id, device, label_weights)
+    given = _Given(
+        task,
+        features,
+        targets,
+        settings,
+        score,
+        primary,
+        seed,
+        pad_id,
+        device,
+        label_weights,
+        source or Source(),
+        follow,
+    )
+    run = _Run(model, given, minimise)
     try:
         yield from run.events(checkpoint, should_stop)
     finally:
         run.close()
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where training features came from.
+
+    Attributes:
+        examples: the rows (N).
+        tokenizer: what made tokens of them.
+        encode: rows like them into features.
+        folder: the problem file's.
+        cache: folder of what runs share.
+    """
+
+    examples: pa.Table | None = None
+    tokenizer: Any = None
+    encode: Callable[[pa.Table], FeatureColumns] | None = None
+    folder: Path | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What `train` was handed, but for the model."""
+
+    task: Task
+    features: FeatureColumns
+    targets: Targets
+    settings: TrainSettings
+    score: Score
+    primary: Metric
+    seed: int
+    pad_id: int
+    device: str
+    label_weights: torch.Tensor | None
+    source: Source
+    follow: Callable[[int, int], None] | None
+
+
 class _Run:
     """The state of one run between events."""
 
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        task: Task,
-        features: FeatureColumns,
-        targets: Targets,
-        settings: TrainSettings,
-        objective: Objective,
-        score: Score,
-        primary: Metric,
-        seed: int,
-        pad_id: int,
-        device: str,
-        label_weights: torch.Tensor | None,
-    ) -> None:
-        self.task, self.features, self.targets, self.settings = task, features, targets, settings
-        self.objective, self.score, self.primary = objective, score, primary
-        self.seed, self.pad_id = seed, pad_id
-        self.accelerator = Accelerator(cpu=device == "cpu")
-        self.device = str(self.accelerator.device) if device != "mps" else device
+    def __init__(self, model: torch.nn.Module, given: _Given, minimise: Callable[[LossRun], Minimisation]) -> None:
+        self.given, self.settings = given, given.settings
+        self.task, self.features, self.primary = given.task, given.features, given.primary
+        self.accelerator = Accelerator(cpu=given.device == "cpu")
+        self.device = str(self.accelerator.device) if given.device != "mps" else given.device
         self.model = model.to(self.device)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ValueError("nothing in the model is trainable")
-        self.label_weights = None if label_weights is None else label_weights.to(self.device)
+        self.label_weights = None if given.label_weights is None else given.label_weights.to(self.device)
         self.plan = BatchPlan(
-            features.lengths,
-            rows=settings.batch_rows,
-            tokens=settings.batch_tokens,
-            epochs=settings.epochs,
-            accumulate=settings.accumulate,
-            seed=seed,
+            self.features.lengths,
+            rows=self.settings.batch_rows,
+            tokens=self.settings.batch_tokens,
+            epochs=self.settings.epochs,
+            accumulate=self.settings.accumulate,
+            seed=given.seed,
         )
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] | None = None
+        # Before the optimiser, which may put other weights in the model's place; afterwards nothing is drawn.
+        self._seed_everything()
+        self.minimisation = minimise(self._loss_run())
         self.shortcuts: list[FastDropout | FirstTokenOnly] = []
         self.optimiser = self._make_optimiser()
+
+    def _loss_run(self) -> LossRun:
+        given, source = self.given, self.given.source
+
+        def cannot(examples: pa.Table) -> FeatureColumns:
+            raise UsageError("An objective wants rows encoded, and this run was not told how.")
+
+        return LossRun(
+            model=self.model,
+            task=self.task,
+            features=self.features,
+            targets=given.targets,
+            examples=source.examples,
+            tokenizer=source.tokenizer,
+            pad_id=given.pad_id,
+            settings=self.settings,
+            steps=self.plan.steps,
+            seed=derive(given.seed, "objective"),
+            device=self.device,
+            encode=source.encode or cannot,
+            forward=self._forward,
+            task_loss=self._task_loss,
+            folder=source.folder,
+            cache=source.cache,
+        )
 
     def events(self, folder: Path, should_stop: Callable[[], bool]) -> Iterator[Event]:
         self._seed_everything()
@@ -154,15 +230,16 @@ class _Run:
 
     def _make_optimiser(self) -> Optimiser:
         decay = self.settings.weight_decay
-        if not self.settings.speedups or self.device != "cpu":
+        wants_plain = self.given.follow is not None or self.minimisation.touches_weights
+        if not self.settings.speedups or self.device != "cpu" or wants_plain:
             return PlainAdamW(self.model, weight_decay=decay)
         self.shortcuts = [FirstTokenOnly(self.model), FastDropout(self.model)]
         number = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
         return FastAdamW(self.model, weight_decay=decay, dtype=number)
 
     def _seed_everything(self) -> None:
-        torch.manual_seed(derive(self.seed, "dropout"))
-        random.seed(derive(self.seed, "python"))
+        torch.manual_seed(derive(self.given.seed, "dropout"))
+        random.seed(derive(self.given.seed, "python"))
 
     def _resume(self, folder: Path) -> None:
         found = load_checkpoint(folder, self._identity())
@@ -173,24 +250,35 @@ class _Run:
         self.best = None if found.best is None else {name: value.clone() for name, value in found.best.items()}
         self.optimiser.load_weights(found.weights)
         self.optimiser.load_state(found.optimiser)
+        self.minimisation.load_state(found.objectives)
 
     def _step(self, group: Group, total: int, seconds: float) -> Step:
         factor = linear_with_warmup(self.progress.step, total, self.settings.warmup)
         rate = self.settings.learning_rate * factor
         count = sum(len(indices) for indices in group.batches)
         loss_sum = 0.0
-        for indices in group.batches:
-            batch = self.task.collate(self.features.take(indices.tolist()), self.pad_id)
+        for part, indices in enumerate(group.batches):
+            batch = self.task.collate(self.features.take(indices.tolist()), self.given.pad_id)
             batch = {name: value.to(self.device) for name, value in batch.items()}
-            with self._number_format():
-                loss = self.objective.loss(self._forward, batch, self._task_loss)
             share = len(indices) / count
-            self.accelerator.backward(loss * share if share < 1 else loss)
+            step = LossStep(self.progress.step, part, self.features.rows[indices], partial(self._backward, share))
+            with self._number_format():
+                loss = self.minimisation.loss(batch, step).loss
+            self._backward(share, loss)
             loss_sum += float(loss.detach()) * share
-        norm = self.optimiser.step(rate, self.settings.clip)
+        norm = self.optimiser.step(rate, self.settings.clip, self._after_move(total))
+        self.minimisation.after_step(self.progress.step)
         self.progress.step += 1
         self.progress.examples += count
         return Step(self.progress.step, loss_sum, rate, norm, self.progress.examples, seconds)
+
+    def _backward(self, share: float, loss: torch.Tensor) -> None:
+        if loss.requires_grad:
+            self.accelerator.backward(loss * share if share < 1 else loss)
+
+    def _after_move(self, total: int) -> Callable[[], None] | None:
+        follow = self.given.follow
+        return None if follow is None else partial(follow, self.progress.step, total)
 
     def _forward(self, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
         if isinstance(self.task, Forwards):
@@ -199,13 +287,13 @@ class _Run:
         return self.model(**inputs).logits  # type: ignore[no-any-return]
 
     def _task_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return self.task.loss(logits.float(), labels, self.targets, self.label_weights)
+        return self.task.loss(logits.float(), labels, self.given.targets, self.label_weights)
 
     def _number_format(self) -> AbstractContextManager[Any]:
         return number_format(self.model, self.settings.precision, self.device)
 
     def _evaluate(self) -> Evaluated:
-        scores = dict(self.score(self.model))
+        scores = dict(self.given.score(self.model))
         self.model.train()
         value = scores[self.primary.name] * (1 if self.primary.higher_is_better else -1)
         better = self.progress.best_score is None or value > self.progress.best_score
@@ -227,7 +315,9 @@ class _Run:
 
     def _save(self, folder: Path) -> Path:
         weights, state = self.optimiser.weights(), self.optimiser.state()
-        return save_checkpoint(folder, Checkpoint(self.progress, weights, self.best, state, self._identity()))
+        remembered = self.minimisation.state()
+        checkpoint = Checkpoint(self.progress, weights, self.best, state, self._identity(), remembered)
+        return save_checkpoint(folder, checkpoint)
 
     def _finish(self, seconds: float) -> Finished:
         if self.best is not None:
@@ -241,7 +331,7 @@ class _Run:
         """Hash of what a checkpoint must share with the run that goes on from it."""
         settings = asdict(self.settings) | {"checkpoint_minutes": None, "checkpoint_steps": None}
         shapes = {name: list(p.shape) for name, p in self.model.named_parameters() if p.requires_grad}
-        facts = [settings, self.seed, len(self.features), int(self.features.lengths.sum()), shapes]
+        facts = [settings, self.given.seed, len(self.features), int(self.features.lengths.sum()), shapes]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _details(self) -> dict[str, Any]:

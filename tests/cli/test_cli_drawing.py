@@ -79,6 +79,16 @@ def test_siblings_differ_in_the_role_alone(tmp_path: Path) -> None:
     assert find_siblings(tmp_path / "b_train_1.csv") == {"validation": tmp_path / "b_DEV_1.csv"}
 
 
+def test_the_first_of_several_training_files_has_a_test_file(tmp_path: Path) -> None:
+    for name in ("train_0.json", "train_1.json", "test.json", "val_1.json"):
+        (tmp_path / name).touch()
+    assert find_siblings(tmp_path / "train_0.json") == {"test": tmp_path / "test.json"}
+    assert find_siblings(tmp_path / "train_1.json") == {
+        "validation": tmp_path / "val_1.json",
+        "test": tmp_path / "test.json",
+    }
+
+
 def test_a_file_that_is_no_training_file_has_no_siblings(tmp_path: Path) -> None:
     for name in ("reviews.csv", "test.csv"):
         (tmp_path / name).touch()

@@ -31,6 +31,8 @@ from provetune.study.parallelism import Plan
 from provetune.study.run import Study, run
 from provetune.study.workspace import open_workspace
 
+pytestmark = pytest.mark.real_workers
+
 WriteProblem = Callable[..., Path]
 
 KILLS = int(os.environ.get("PROVETUNE_KILLS", "2"))

@@ -15,6 +15,8 @@ from provetune.core.errors import EnvironmentFault
 from provetune.study.engines import ENGINES, Job
 from provetune.study.engines.local import LocalEngine
 
+pytestmark = pytest.mark.real_workers
+
 JOBS_FILE = '''
 import os, signal, time
 from pathlib import Path

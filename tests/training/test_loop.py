@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from provetune.tasks import TASKS
 from provetune.training.batching import BatchPlan
 from provetune.training.dropout import ByteDropout
 from provetune.training.loop import train
-from provetune.training.objectives import OBJECTIVES
+from provetune.training.minimisation import Minimisation
 from provetune.training.schedule import linear_with_warmup
 from provetune.training.settings import TrainSettings
 
@@ -45,7 +46,7 @@ def begin(make_model, store, targets, tmp_path) -> Callable[..., tuple[torch.nn.
             store,
             targets,
             settings,
-            objective=OBJECTIVES.get("plain"),
+            minimise=partial(Minimisation, []),
             score=score,
             primary=ACCURACY,
             checkpoint=folder or tmp_path / "checkpoint",
@@ -223,7 +224,7 @@ def test_nothing_trainable_is_said_at_once(begin, make_model, store, targets, tm
                 store,
                 targets,
                 FAST,
-                objective=OBJECTIVES.get("plain"),
+                minimise=partial(Minimisation, []),
                 score=lambda _: {"accuracy": 0.0},
                 primary=ACCURACY,
                 checkpoint=tmp_path,

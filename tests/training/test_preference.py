@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,7 @@ import torch
 from chat_tokenizers import make_chat_tokenizer, make_tiny_llama
 
 from provetune.core.errors import UsageError
+from provetune.core.minimised import LossRun, LossStep, Pass, Situation
 from provetune.core.protocols import EncodeSettings, Targets
 from provetune.models.methods.lora import Lora, LoraSettings
 from provetune.tasks import TASKS
@@ -115,13 +118,26 @@ def test_rows_that_are_left_out_are_not_asked(model: Any, store: FeatureStore, t
     np.testing.assert_allclose(found, whole["reference_chosen"][[1, 3]], rtol=1e-5)
 
 
+def pair_loss(model: Any, batch: dict[str, torch.Tensor], settings: DpoSettings) -> torch.Tensor:
+    """The objective's loss of a batch, as the loop asks for it."""
+    run: Any = SimpleNamespace(
+        forward=lambda part: CHAT.forward(model, part),
+        task_loss=lambda outputs, labels: CHAT.loss(outputs, labels, TARGETS, None),
+    )
+    step = LossStep(0, 0, np.arange(4), lambda loss: None)
+
+    def inner(part: Any) -> Pass:
+        raise AssertionError("the pairs' loss takes the place of the plain one")
+
+    return Dpo().begin(cast(LossRun, run), settings).loss(batch, inner, step).loss
+
+
 def test_training_on_it_prefers_the_chosen_answers(model: Any, store: FeatureStore, tmp_path: Path) -> None:
     wider = store.with_columns(ask_reference(model, store, tmp_path))
     batch = CHAT.collate(wider.take(range(4)), 0)
-    objective = Dpo().with_settings(DpoSettings(beta=0.5))
 
     def loss() -> torch.Tensor:
-        return objective.loss(lambda part: CHAT.forward(model, part), batch, lambda *_: torch.tensor(0.0))
+        return pair_loss(model, batch, DpoSettings(beta=0.5))
 
     optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
     assert loss().item() == pytest.approx(math.log(2), abs=1e-5)
@@ -137,18 +153,17 @@ def test_the_plain_loss_joins_where_it_is_asked_for(model: Any, store: FeatureSt
     batch = CHAT.collate(store.with_columns(ask_reference(model, store, tmp_path)).take(range(4)), 0)
 
     def loss(likelihood: float) -> float:
-        objective = Dpo(DpoSettings(likelihood=likelihood))
-        plain = lambda logits, labels: CHAT.loss(logits, labels, TARGETS, None)  # noqa: E731
-        return objective.loss(lambda part: CHAT.forward(model, part), batch, plain).item()
+        return pair_loss(model, batch, DpoSettings(likelihood=likelihood)).item()
 
     wanted = [answer_log_probability(model, f"about {k}", f"yes {'y' * k}") for k in range(4)]
     tokens = sum(len(f"yes {'y' * k}") + 1 for k in range(4))
     assert loss(2.0) - loss(0.0) == pytest.approx(2.0 * -sum(wanted) / tokens, rel=1e-4)
 
 
-def test_rows_without_pairs_are_refused() -> None:
+def test_rows_without_pairs_are_refused(model: Any) -> None:
+    situation = Situation("chat", "conversation", 0, (), "full", "weights", ("dpo",), "llama")
     with pytest.raises(UsageError, match=r"pairs of a chosen and a rejected.*data\.columns\.rejected"):
-        Dpo().check(Targets("conversation", ()))
-    Dpo().check(TARGETS)
+        Dpo().check(situation)
+    Dpo().check(replace(situation, kind=TARGETS.kind))
     with pytest.raises(UsageError, match="needs pairs of answers"):
-        Dpo().loss(lambda batch: torch.zeros(1), {"labels": torch.zeros(1)}, lambda *_: torch.zeros(()))
+        pair_loss(model, {"labels": torch.zeros(1)}, DpoSettings())

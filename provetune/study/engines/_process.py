@@ -23,6 +23,18 @@ Messages: TypeAlias = "queue.Queue[tuple[WorkerProcess, dict[str, Any] | None]]"
 """What workers said, with who said it; None when one is gone."""
 
 
+def start_process(threads: int, log: Path) -> subprocess.Popen[bytes]:
+    """A process that does jobs, its errors appended to `log`."""
+    with log.open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "provetune.study.worker", "--threads", str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env={**os.environ, **environment(threads)},
+        )
+
+
 class WorkerProcess:
     """One process, its two pipes and the thread that listens to it."""
 
@@ -33,14 +45,7 @@ class WorkerProcess:
         self.ready = False
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as errors:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "provetune.study.worker", "--threads", str(threads)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env={**os.environ, **environment(threads)},
-            )
+        self.process = start_process(threads, log)
         self._messages = messages
         self._listening = threading.Thread(target=self._listen, daemon=True)
         self._listening.start()

@@ -45,6 +45,6 @@ def _judge_fit(raw: RawTable, columns: Mapping[str, str | list[str]], called: bo
     if profile.decimals > _DECIMALS:
         return 0.2, f"'{label}' holds numbers with decimals: a score rather than a label."
     if profile.distinct > _MOST_KINDS:
-        return 0.3, f"'{label}' has {profile.distinct:,} different values, which is many for pairs."
+        return 0.25, f"'{label}' has {profile.distinct:,} different values, which is many for pairs."
     why = f"'{text[0]}' and '{text[1]}' are two texts, and '{label}' says one of {profile.distinct} things about them."
     return (0.8 if called else 0.5), why

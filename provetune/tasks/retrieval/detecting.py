@@ -19,7 +19,9 @@ _DOCUMENTS = [
 ]
 _NEGATIVES = ["negative", "negatives", "neg", "distractor", "负例", "反例", "干扰"]
 _RELEVANT = ["relevant", "relevance", "clicked", "match", "相关", "匹配"]
-_LETTERS, _MANY_LABELS = 200, 50
+_LETTERS = 200
+# What comes back so often, in so few letters, is a label whatever the number of its kinds.
+_LABEL_REPEATS, _LABEL_LETTERS = 4, 40
 
 
 def detect(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
@@ -37,7 +39,11 @@ def detect(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
         reasons["negative"] = f"Called like wrong documents: {', '.join(wrong)}." if wrong else "None is called so."
         if wrong:
             columns["negative"] = wrong
-    texts = {name: each for name, each in profiles.items() if name not in wrong and each.can_be_text}
+    texts = {
+        name: each
+        for name, each in profiles.items()
+        if name not in wrong and each.can_be_text and not _looks_like_label(each)
+    }
     _find_sides(texts, named, columns, reasons)
     if "relevant" not in named:
         said = _find_relevance(raw, [name for name in profiles if name not in flat_names(list(columns.values()))])
@@ -97,6 +103,15 @@ def _best(texts: Mapping[str, Profile], names: list[str], other: list[str]) -> s
     return free[0] if free else next(iter(texts))
 
 
+def _looks_like_label(profile: Profile) -> bool:
+    """Whether a column holds names that come back rather than texts, unless it is called after a side."""
+    if not profile.can_be_label or profile.distinct < 2 or profile.mean_length > _LABEL_LETTERS:
+        return False
+    if max(name_score(profile.name, names) for names in (_QUERIES, _DOCUMENTS)) > 1:
+        return False
+    return profile.repeat >= _LABEL_REPEATS
+
+
 def _why(name: str, names: list[str]) -> str:
     return "is called so" if name_score(name, names) > 0 else "is the first text that is left"
 
@@ -108,9 +123,7 @@ def _judge(columns: Mapping[str, str | list[str]], profiles: Mapping[str, Profil
         return 0.9, "There are queries, documents and wrong documents."
     used = flat_names(list(columns.values()))
     labels = [
-        name
-        for name, each in profiles.items()
-        if name not in used and each.can_be_label and 2 <= each.distinct <= _MANY_LABELS
+        name for name, each in profiles.items() if name not in used and (each.lists > 0.5 or _looks_like_label(each))
     ]
     sides = (columns["text"], _QUERIES), (columns["document"], _DOCUMENTS)
     called = sum(isinstance(name, str) and name_score(name, names) > 1 for name, names in sides)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import Targets
+from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.training.preference import CHOSEN, PREFIX, REJECTED, both_log_probabilities, dpo_loss
 
 PAIRS = "preference"
@@ -38,46 +37,46 @@ class Dpo:
     name = "dpo"
     summary = "Preference pairs: the chosen answer gains likelihood against the rejected one (DPO)."
     settings: type[BaseModel] = DpoSettings
+    stage: Stage = "base"
     reference = (CHOSEN, REJECTED)
     metric = "preference_accuracy"
 
-    def __init__(self, given: DpoSettings | None = None) -> None:
-        self.given = given or DpoSettings()
-
-    def with_settings(self, settings: BaseModel) -> Dpo:
-        """The objective with these settings."""
-        return Dpo(DpoSettings.model_validate(settings.model_dump()))
-
-    def check(self, targets: Targets) -> None:
+    def check(self, situation: Situation) -> None:
         """Refuse rows that are no pairs.
 
         Raises:
             UsageError: they are not.
         """
-        if targets.kind != PAIRS:
+        if situation.kind != PAIRS:
             raise UsageError(
                 "The objective 'dpo' learns from pairs of a chosen and a rejected answer. The rows have one answer.",
                 hint="Name the column with data.columns.rejected, or take objective: plain.",
             )
 
-    def loss(
-        self,
-        forward: Callable[[Mapping[str, torch.Tensor]], torch.Tensor],
-        batch: Mapping[str, torch.Tensor],
-        task_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
-        """Mean DPO loss of the batch's pairs, a scalar.
+    def begin(self, run: LossRun, settings: BaseModel) -> PairLoss:
+        """The loss with these settings."""
+        return PairLoss(run, cast(DpoSettings, settings))
+
+
+class PairLoss:
+    """Mean DPO loss of the batch's pairs."""
+
+    def __init__(self, run: LossRun, given: DpoSettings) -> None:
+        self.run, self.given = run, given
+
+    def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
+        """The pairs' loss, and the plain loss of the chosen answers where it has a weight.
 
         Raises:
             UsageError: the batch has no pairs, or no reference for them.
         """
         if f"{PREFIX}input_ids" not in batch or CHOSEN not in batch:
             raise UsageError("The objective 'dpo' needs pairs of answers and what the reference says of them.")
-        chosen, rejected, logits = both_log_probabilities(forward, batch)
+        chosen, rejected, outputs = both_log_probabilities(self.run.forward, batch)
         loss = dpo_loss(chosen, rejected, batch[CHOSEN], batch[REJECTED], beta=self.given.beta, doubt=self.given.doubt)
         if self.given.likelihood:
-            loss = loss + self.given.likelihood * task_loss(logits, batch["labels"])
-        return loss
+            loss = loss + self.given.likelihood * self.run.task_loss(outputs, batch["labels"])
+        return Pass(loss, outputs)
 
 
 OBJECTIVE = Dpo()

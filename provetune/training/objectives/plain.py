@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import torch
 from pydantic import BaseModel, ConfigDict
+
+from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Stage
 
 
 class PlainSettings(BaseModel):
@@ -19,15 +20,16 @@ class Plain:
 
     name = "plain"
     summary = "The task's own loss: cross-entropy for one label a row, binary cross-entropy for several."
-    settings = PlainSettings
+    settings: type[BaseModel] = PlainSettings
+    stage: Stage = "base"
 
-    def loss(
-        self,
-        forward: Callable[[Mapping[str, torch.Tensor]], torch.Tensor],
-        batch: Mapping[str, torch.Tensor],
-        task_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
-    ) -> torch.Tensor:
-        return task_loss(forward(batch), batch["labels"])
+    def begin(self, run: LossRun, settings: BaseModel) -> Plain:
+        """Itself: it keeps nothing."""
+        return self
+
+    def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
+        """What is inside, as it is."""
+        return inner(batch)
 
 
 OBJECTIVE = Plain()

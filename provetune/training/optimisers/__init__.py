@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 class Optimiser(Protocol):
     """What the loop asks of an optimiser. It owns the trainable weights' full-precision values."""
 
-    def step(self, learning_rate: float, clip: float | None) -> float:
-        """Apply the gradients and forget them; returns their norm before clipping."""
+    def step(self, learning_rate: float, clip: float | None, then: Callable[[], None] | None = None) -> float:
+        """Apply the gradients and forget them; returns their norm before clipping.
+
+        Args:
+            then: called in between. The fast optimisers have no gradients to show by then and refuse it.
+        """
 
     def weights(self) -> dict[str, torch.Tensor]:
         """fp32 copies of the trainable weights by parameter name."""

@@ -10,7 +10,7 @@ With fp32 weights the same class works with the master as the weights' own stora
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -53,7 +53,9 @@ class FastAdamW:
         self._take_embedding()
         self._flatten()
 
-    def step(self, learning_rate: float, clip: float | None) -> float:
+    def step(self, learning_rate: float, clip: float | None, then: Callable[[], None] | None = None) -> float:
+        if then is not None:
+            raise ValueError("gradients are gone by the time that the weights have moved: take the plain optimiser")
         self._gather_gradients()
         rows = self.rows.take_gradient() if self.rows is not None else None
         squares = torch.linalg.vector_norm(self.gradient) ** 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -35,12 +35,14 @@ class PlainAdamW:
         groups = [group for group in groups if group["params"]]
         self.adam = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON, fused=True)
 
-    def step(self, learning_rate: float, clip: float | None) -> float:
+    def step(self, learning_rate: float, clip: float | None, then: Callable[[], None] | None = None) -> float:
         limit = float("inf") if clip is None else clip
         norm = torch.nn.utils.clip_grad_norm_(list(self.parameters.values()), limit)
         for group in self.adam.param_groups:
             group["lr"] = learning_rate
         self.adam.step()
+        if then is not None:
+            then()
         self.adam.zero_grad(set_to_none=True)
         return float(norm)
 

@@ -1,0 +1,45 @@
+"""Whether the cells of a column hold several labels, with a sign between them: ``Comedy|Drama``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+SEPARATORS = ("|", ";", "；", "、", ",", "，")
+"""Signs that stand between labels, the most telling first."""
+
+_LEAST_SHARE = 0.05
+_FEWER = 0.5
+_LONGEST = 40
+_KNOWN_SHARE = 0.9
+_NUMBER_PART = re.compile(r"\s*[+-]?\d*\s*\Z")
+
+
+def find_separator(cells: Sequence[str | None]) -> str | None:
+    """The sign between the labels of a cell; None where cells hold one label each.
+
+    A sign in a label's own name (``Cause-Effect(e1,e2)``, ``black, white``) is none: cut there, its parts are as many
+    as the names, or hardly ever stand in other company.
+    """
+    filled = [cell for cell in cells if cell is not None and cell.strip()]
+    return next((sign for sign in SEPARATORS if _separates(filled, sign)), None)
+
+
+def _separates(cells: Sequence[str], sign: str) -> bool:
+    several = [cell for cell in cells if sign in cell]
+    if len(several) < max(2, _LEAST_SHARE * len(cells)):
+        return False
+    parts = [[part.strip() for part in cell.split(sign)] for cell in several]
+    if sign in ",，" and all(_NUMBER_PART.match(part) for found in parts for part in found):
+        return False  # decimals, or thousands
+    if any(not part or len(part) > _LONGEST for found in parts for part in found):
+        return False
+    # Names that come back in other company: far fewer parts than cells, and each beside several others or alone.
+    alone = {cell.strip() for cell in cells if sign not in cell}
+    company: dict[str, set[str]] = {}
+    for found in parts:
+        for part in found:
+            company.setdefault(part, set()).update(other for other in found if other != part)
+    free = sum(part in alone or len(others) > 1 for part, others in company.items())
+    different = len(set(cells))
+    return free >= _KNOWN_SHARE * len(company) and len({*company, *alone}) <= max(2, _FEWER * different)

@@ -1,0 +1,76 @@
+"""What goes together: method, objectives, task and family of backbone, known before any work is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provetune.core.errors import UsageError
+from provetune.core.minimised import HasLimits, Situation
+from provetune.study.objectives import named
+
+if TYPE_CHECKING:
+    from provetune.core.protocols import Targets, Task
+    from provetune.problem.syntax import Candidate
+
+
+def situation_of(
+    candidate: Candidate,
+    task: Task,
+    targets: Targets,
+    *,
+    family: str,
+    settings: Mapping[str, Any],
+    columns: tuple[str, ...],
+    rows: int,
+    folder: Path | None,
+) -> Situation:
+    """What a candidate is about to be.
+
+    Args:
+        family: the backbone's ``model_type``, empty where there is none.
+        settings: its fields, defaults filled in.
+    """
+    from provetune.models.methods import METHODS
+
+    method = METHODS.get(candidate.method)
+    return Situation(
+        task=task.name,
+        kind=targets.kind,
+        classes=len(targets.names),
+        counts=tuple(targets.counts),
+        method=method.name,
+        learns_from=method.learns_from,
+        objectives=tuple(candidate.objectives),
+        family=family,
+        settings=settings,
+        columns=columns,
+        rows=rows,
+        folder=folder,
+    )
+
+
+def refuse_unsupported(situation: Situation, where: Callable[..., str] = lambda *keys: ".".join(keys)) -> None:
+    """Refuse a candidate whose method or objectives cannot work in its situation.
+
+    Args:
+        where: the place of a field of the candidate in the problem file.
+
+    Raises:
+        UsageError: one cannot; says which, and what would.
+    """
+    from provetune.models.methods import METHODS
+
+    _ask("method", METHODS.get(situation.method), situation, where)
+    for objective in named(situation.objectives):
+        _ask("objective", objective, situation, where)
+
+
+def _ask(field: str, plugin: object, situation: Situation, where: Callable[..., str]) -> None:
+    if not isinstance(plugin, HasLimits):
+        return
+    try:
+        plugin.check(situation)
+    except UsageError as error:
+        raise UsageError(error.message, where=error.where or where(field), hint=error.hint) from error
