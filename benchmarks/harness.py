@@ -29,6 +29,7 @@ class Cells:
 
     def __init__(self, save: str | None, settings: dict[str, Any], *, fresh: bool = False) -> None:
         self.path = None if save is None else RESULTS / save
+        self.fresh = fresh
         self.settings = {**settings, **{name: value for name, value in machine().items() if name != "date"}}
         kept = read_kept(self.path) if not fresh else {}
         self.values: dict[str, Any] = kept.get("cells", {}) if kept.get("settings") == self.settings else {}
@@ -41,11 +42,20 @@ class Cells:
         return self.values[name]
 
     def keep(self, document: dict[str, Any]) -> None:
-        """Write the cells, and the document that came of them once it is there."""
+        """Write the cells, and the document that came of them once it is there.
+
+        Cells that another process has written meanwhile stay, so that two may fill one file.
+        """
+        from filelock import FileLock
+
         from provetune.core.files import write_json
 
-        if self.path is not None:
-            write_json(self.path, {**document, "settings": self.settings, "cells": self.values})
+        if self.path is None:
+            return
+        with FileLock(f"{self.path}.lock"):
+            there = read_kept(self.path)
+            others = there.get("cells", {}) if there.get("settings") == self.settings and not self.fresh else {}
+            write_json(self.path, {**document, "settings": self.settings, "cells": {**others, **self.values}})
 
 
 def read_kept(path: Path | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -27,6 +27,9 @@ from harness import Cells, add_usual_arguments, figures, interleave, machine, sa
 from plain_recipes import BATCH, make_recipe, run_trainer
 from task_sets import SETS
 from task_studies import OURS, candidate_name, learned_rows, resolved_study, spec_of, write_problem
+
+if TYPE_CHECKING:
+    import torch
 
 WARM = 3
 QUICK = ["fiqa_absa"]
@@ -71,7 +74,7 @@ def our_turns(name: str, rounds: int, steps: int, scratch: Path) -> Callable[[],
     from provetune.core.events import Step
 
     study = resolved_study(write_problem(name, OURS, SETS[name].candidate, 0, scratch))
-    rows, features, events = our_run(study, candidate_name(OURS, 0), rounds * (steps + WARM), scratch)
+    rows, features, events, _ = our_run(study, candidate_name(OURS, 0), rounds * (steps + WARM), scratch)
 
     def taken(count: int) -> int:
         """Features seen, once `count` more steps are done."""
@@ -90,8 +93,8 @@ def our_turns(name: str, rounds: int, steps: int, scratch: Path) -> Callable[[],
     return turn
 
 
-def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int, int, Iterator[Any]]:
-    """Rows and features of a training run that has at least so many steps, and its events, nothing scored on the way.
+def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int, int, Iterator[Any], torch.nn.Module]:
+    """Rows and features of a training run that has at least so many steps, its events (nothing scored), its model.
 
     The loop, the model and the features are a study's; see `provetune.study.trained`.
     """
@@ -99,7 +102,7 @@ def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int,
 
     import torch
 
-    from provetune.core.protocols import PreparesModel, PreparesTokenizer
+    from provetune.core.protocols import FollowsSteps, PreparesModel, PreparesTokenizer
     from provetune.core.seeds import derive
     from provetune.models.loading import load_model, load_tokenizer
     from provetune.models.methods import METHODS
@@ -144,8 +147,9 @@ def our_run(study: Any, candidate: str, steps: int, scratch: Path) -> tuple[int,
         pad_id=tokenizer.pad_token_id,
         device=spec.device,
         label_weights=None if weights is None else torch.tensor(weights),
+        follow=partial(method.after_step, model) if isinstance(method, FollowsSteps) else None,
     )
-    return rows.num_rows, len(features), events
+    return rows.num_rows, len(features), events, model
 
 
 def plain_turns(name: str, steps: int, scratch: Path) -> Callable[[], float]:

@@ -70,4 +70,6 @@ def _show(document: dict[str, Any]) -> None:
 
 
 def _place(row: dict[str, Any]) -> str:
-    return f"{row['file']} row {row['row']}" if {"file", "row"} <= set(row) else str(row)
+    if not {"file", "row"} <= set(row):
+        return str(row)
+    return f"{row['file']} row {row['row']}" + (f" token {row['token']}" if "token" in row else "")

@@ -191,7 +191,9 @@ class _Draft:
             shown = column if isinstance(column, str) else ", ".join(column)
             screen.print(f"  {role}: column {shown}. {self.reasons[role]}", markup=False)
         if self.separator:
-            screen.print(f"  Labels of a row are separated by '{self.separator}': a row may have several.", markup=False)
+            screen.print(
+                f"  Labels of a row are separated by '{self.separator}': a row may have several.", markup=False
+            )
         for role, path in self.siblings.items():
             screen.print(f"  {role}: {path} lies beside it and is used", markup=False)
         for path, column in self.unlike.items():

@@ -101,11 +101,24 @@ def show(document: dict[str, Any], problem: Path, workspace: Path | None = None,
         screen.print(f"Claim: {line}", markup=False, style=VERDICT_STYLES.get(claim.get("verdict"), ""), soft_wrap=True)
     screen.print()
     screen.print(f"Bundle: {best['bundle']}", markup=False, soft_wrap=True)
-    for lead, line in zip(("Next:  ", *[" " * 7] * 2), _next_lines(problem, workspace, ledger), strict=True):
+    next_lines = _next_lines(problem, workspace, ledger, _example_inputs(Path(best["bundle"])))
+    for lead, line in zip(("Next:  ", *[" " * 7] * 2), next_lines, strict=True):
         screen.print(f"{lead} {line}", markup=False, soft_wrap=True)
 
 
-def _next_lines(problem: Path, workspace: Path | None, ledger: str | None) -> list[str]:
+def _example_inputs(bundle: Path) -> str:
+    """What a bundle is asked, as the words of a command line."""
+    from provetune.core.protocols import ReadsItems
+    from provetune.models.bundle.card import is_paired
+    from provetune.models.bundle.record import read_record
+    from provetune.tasks import TASKS
+
+    record = read_record(bundle)
+    paired = is_paired(record) and not isinstance(TASKS.get(record["task"]), ReadsItems)
+    return '"some text" --pair "another text"' if paired else '"some text"'
+
+
+def _next_lines(problem: Path, workspace: Path | None, ledger: str | None, inputs: str) -> list[str]:
     where = [] if workspace is None else ["--workspace", str(workspace)]
     seen = []
     if ledger is not None:
@@ -115,4 +128,4 @@ def _next_lines(problem: Path, workspace: Path | None, ledger: str | None) -> li
     predict, report, following = (
         shlex.join(["provetune", verb, str(problem), *where]) for verb in ("predict", "report", "next")
     )
-    return [f'{predict} "some text"', shlex.join([*shlex.split(report), "--html", "--open-test", *seen]), following]
+    return [f"{predict} {inputs}", shlex.join([*shlex.split(report), "--html", "--open-test", *seen]), following]

@@ -168,6 +168,18 @@ class PreparesTokenizer(Protocol):
 
 
 @runtime_checkable
+class PointsIntoText(Protocol):
+    """A task whose predictions say where in a text something stands: asked where personal data was masked."""
+
+    def point_into_given(self, told: Mapping[str, Any], texts: Sequence[Any]) -> dict[str, Any]:
+        """What `Task.predictions` told of one row, its places and letters those of the text as it was given.
+
+        Args:
+            texts: the row's one or two texts, each a `provetune.data.masked_places.MaskedText`.
+        """
+
+
+@runtime_checkable
 class PreparesModel(Protocol):
     """A task whose model needs work before it learns: new embeddings, another pooling, another scale."""
 

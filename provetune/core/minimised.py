@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from provetune.core.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -26,6 +28,32 @@ Stage: TypeAlias = Literal["labels", "base", "term", "around"]
 """Where in the sum an objective stands, whatever order a person names them in, from the inside out: what one answer
 costs (`labels`), the loss of a batch (`base`; one at most), what is added to it (`term`), and what asks for the whole
 of it more than once (`around`: attacks on the embeddings)."""
+
+
+RowUse: TypeAlias = Literal["labelled", "texts"]
+"""What an objective wants of rows besides the training rows: labels too, or their texts alone."""
+
+
+@dataclass(frozen=True)
+class BundleAnswers:
+    """What a bundle says about N rows.
+
+    Attributes:
+        names: its labels, C of them.
+        values: log-probabilities where a row has one label, logits where it may have several, numbers as they are;
+            float64 (N, C).
+    """
+
+    names: tuple[str, ...]
+    values: Array
+
+
+def _told_no_rows(place: str, use: RowUse) -> pa.Table:
+    raise UsageError(f"An objective wants the rows of '{place}', and this run was not told how to read them.")
+
+
+def _told_no_bundle(place: str, examples: pa.Table) -> BundleAnswers:
+    raise UsageError(f"An objective wants to ask the bundle '{place}', and this run was not told how.")
 
 
 class Pass(NamedTuple):
@@ -60,6 +88,10 @@ class LossRun:
         task_loss: outputs and labels to the task's own mean loss.
         folder: the problem file's; paths in settings are relative to it.
         cache: folder for what runs share, None for none.
+        read_rows: the rows of another file (`ReadsRows`), by the path as the settings have it: an examples table.
+        ask_bundle: what another bundle says about examples, by the path as the settings have it (`AsksBundles`).
+        start: the bundle whose head the run goes on with, as the candidate names it; None where the head is new.
+        label_weights: weight of each label (C,), as `task_loss` has them; None where all weigh alike.
     """
 
     model: torch.nn.Module
@@ -78,6 +110,10 @@ class LossRun:
     task_loss: TaskLoss
     folder: Path | None = None
     cache: Path | None = None
+    read_rows: Callable[[str, RowUse], pa.Table] = _told_no_rows
+    ask_bundle: Callable[[str, pa.Table], BundleAnswers] = _told_no_bundle
+    start: str | None = None
+    label_weights: torch.Tensor | None = None
 
     def collate(self, features: FeatureColumns, indices: Sequence[int]) -> dict[str, torch.Tensor]:
         """A batch of the features at `indices`, on the run's device."""
@@ -171,6 +207,7 @@ class Situation:
         columns: columns of the training rows, as the file has them.
         rows: training rows.
         folder: the problem file's, for paths in settings; None in a table of what is possible.
+        labels: names of the labels; empty in a table of what is possible.
     """
 
     task: str
@@ -185,6 +222,7 @@ class Situation:
     columns: tuple[str, ...] = ()
     rows: int = 0
     folder: Path | None = None
+    labels: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -205,3 +243,20 @@ class NamesFiles(Protocol):
 
     def files(self, settings: Any) -> Mapping[str, str]:
         """The path of each field that names one; relative ones to the problem file's folder."""
+
+
+@runtime_checkable
+class ReadsRows(Protocol):
+    """An objective that learns from rows of other files. They are read as the training rows are, before any work is
+    done, and kept with the study; texts of validation and test are left out."""
+
+    def row_files(self, settings: Any) -> Mapping[str, RowUse]:
+        """What is wanted of the file that each field names; fields left empty are none of it."""
+
+
+@runtime_checkable
+class AsksBundles(Protocol):
+    """An objective that is told what another bundle says."""
+
+    def bundles(self, settings: Any) -> Mapping[str, str]:
+        """The path of each field that names one: of the same task, and knowing every label of the training rows."""

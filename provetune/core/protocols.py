@@ -26,6 +26,7 @@ from provetune.core.abilities import (
     Infers,
     JudgesTogether,
     NeedsReference,
+    PointsIntoText,
     PreparesModel,
     PreparesTokenizer,
     ReadsInputs,
@@ -62,7 +63,11 @@ if TYPE_CHECKING:
     Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 __all__ = [
+    "BY_STEPS",
+    "WITHOUT_BACKBONE",
+    "AddsToLoss",
     "Answers",
+    "AttachesAdapter",
     "Augmenter",
     "BadRow",
     "Calibratable",
@@ -91,15 +96,18 @@ __all__ = [
     "NeedsReference",
     "Objective",
     "Outputs",
+    "PointsIntoText",
     "PreparesModel",
     "PreparesTokenizer",
     "ReadsInputs",
     "ReadsItems",
+    "Remembers",
     "ReportTable",
     "Reports",
     "Role",
     "RowParts",
     "Searches",
+    "StaysApart",
     "Streams",
     "Targets",
     "Task",
@@ -109,7 +117,10 @@ __all__ = [
     "WritesTexts",
 ]
 
-LearnsFrom: TypeAlias = Literal["texts", "features", "weights", "examples"]
+LearnsFrom: TypeAlias = Literal["texts", "features", "weights", "examples", "contrasts", "labels"]
+WITHOUT_BACKBONE: tuple[LearnsFrom, ...] = ("texts", "examples")
+BY_STEPS: tuple[LearnsFrom, ...] = ("weights", "contrasts")
+"""Ways of learning that go through the training loop."""
 Outputs: TypeAlias = Any
 """What a model computes from F features: an array (F, …), or a list of F arrays where their shapes differ."""
 
@@ -243,7 +254,8 @@ class Method(Protocol):
 
     Attributes:
         learns_from: ``"weights"`` goes through the training loop, ``"features"`` fits a head on cached
-            features of a frozen backbone, ``"texts"`` needs no backbone, ``"examples"`` takes a task's rows whole.
+            features of a frozen backbone, ``"texts"`` needs no backbone, ``"examples"`` takes a task's rows whole;
+            ``"contrasts"`` and ``"labels"`` are for little data, see `provetune.core.little_data`.
         tasks: the tasks that it serves; None for every one whose `Task.learns_from` names its kind.
         bundle_kind: how its bundles load: ``"transformers"`` by any transformers pipeline, others by `pt.load`.
         settings: the fields it adds to a candidate, documented where they are defined.
@@ -279,6 +291,49 @@ class FollowsSteps(Protocol):
 
     def after_step(self, model: torch.nn.Module, number: int, steps: int) -> None:
         """Called once the weights have moved by step `number` of `steps` (from 0), gradients still in place."""
+
+
+@runtime_checkable
+class AttachesAdapter(Protocol):
+    """A method whose adapter, saved alone, goes back onto a fresh model of the same backbone."""
+
+    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        """The model with what `WeightMethod.save_adapter` wrote, head among it; it answers and learns no more.
+
+        Args:
+            model: as it was handed to `WeightMethod.prepare`, its head drawn anew.
+
+        Raises:
+            CorruptError: what lies in `folder` does not belong to such a model.
+        """
+
+
+@runtime_checkable
+class StaysApart(Protocol):
+    """A method that cannot be merged: `WeightMethod.merge` gives a model of the plain class that still has what was
+    added in it, and `attach` of `AttachesAdapter` puts that back."""
+
+    def plain(self, model: torch.nn.Module) -> torch.nn.Module:
+        """A copy of the model as transformers knows it, head and all, without what was added."""
+
+
+@runtime_checkable
+class AddsToLoss(Protocol):
+    """A method with a penalty on the weights that it trains."""
+
+    def penalty(self, model: torch.nn.Module) -> torch.Tensor:
+        """What is added to the loss of every batch, a scalar with its graph."""
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A method with a memory from step to step, which a checkpoint must hold."""
+
+    def state(self, model: torch.nn.Module) -> Mapping[str, torch.Tensor]:
+        """What its next `FollowsSteps.after_step` depends on, besides the weights."""
+
+    def load_state(self, model: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from there."""
 
 
 class FittedModel(Protocol):

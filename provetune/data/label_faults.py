@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from provetune.core.protocols import Finding
 from provetune.data.places import Rows, names_shown, plural
@@ -20,16 +20,19 @@ def find_few_labels(rows: Rows) -> Iterable[Finding]:
         yield Finding("one_label_only", "blocking", rows.count("train"), message)
 
 
-def find_unseen_labels(rows: Rows, out_of_scope: str | None) -> Iterable[Finding]:
+def find_unseen_labels(rows: Rows, out_of_scope: str | None, named: Collection[str] = ()) -> Iterable[Finding]:
     """Labels that only some splits have.
 
     A label of the test or of validation that training lacks can never be predicted, and blocks. One that a
     judging split lacks is merely not judged there.
+
+    Args:
+        named: labels that there are besides (``options.labels``): of rows that a model learned from earlier, say.
     """
     known = rows.labels("train")
     for split in ("test", "validation"):
         labels = rows.labels(split)
-        unseen = [name for name in labels if name not in known]
+        unseen = [name for name in labels if name not in known and name not in named]
         if unseen:
             count = sum(labels[name] for name in unseen)
             message = (

@@ -9,7 +9,7 @@ SEPARATORS = ("|", ";", "；", "、", ",", "，")
 """Signs that stand between labels, the most telling first."""
 
 _LEAST_SHARE = 0.05
-_FEWER = 0.5
+_FEWER = {",": 0.5, "，": 0.5}
 _LONGEST = 40
 _KNOWN_SHARE = 0.9
 _NUMBER_PART = re.compile(r"\s*[+-]?\d*\s*\Z")
@@ -34,12 +34,12 @@ def _separates(cells: Sequence[str], sign: str) -> bool:
         return False  # decimals, or thousands
     if any(not part or len(part) > _LONGEST for found in parts for part in found):
         return False
-    # Names that come back in other company: far fewer parts than cells, and each beside several others or alone.
+    # Names that come back in other company: fewer parts than different cells, and beside several others or alone.
     alone = {cell.strip() for cell in cells if sign not in cell}
     company: dict[str, set[str]] = {}
     for found in parts:
         for part in found:
             company.setdefault(part, set()).update(other for other in found if other != part)
-    free = sum(part in alone or len(others) > 1 for part, others in company.items())
-    different = len(set(cells))
-    return free >= _KNOWN_SHARE * len(company) and len({*company, *alone}) <= max(2, _FEWER * different)
+    free = [part in alone or len(company[part]) > 1 for found in parts for part in found]
+    most = max(2.0, _FEWER.get(sign, 1.0) * len(set(cells)))
+    return sum(free) >= _KNOWN_SHARE * len(free) and len({*company, *alone}) <= most

@@ -15,14 +15,31 @@ class MaskedText:
     Attributes:
         text: with placeholders.
         finds: (start, stop, letters of the placeholder) of each find in the text as it was, in order.
+        given: the text as it was.
     """
 
     text: str
     finds: tuple[tuple[int, int, int], ...] = ()
+    given: str = ""
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Where letters `start` to `end` of the text as it was stand now; a find that they touch belongs to them."""
         return self._moved(start, at_end=False), self._moved(end, at_end=True)
+
+    def given_span(self, start: int, end: int) -> tuple[int, int]:
+        """Where letters `start` to `end` of the masked text stood; of a placeholder they have all or nothing."""
+        return self._moved_back(start, at_end=False), self._moved_back(end, at_end=True)
+
+    def _moved_back(self, place: int, *, at_end: bool) -> int:
+        shift = 0
+        for start, stop, size in self.finds:
+            first = start + shift
+            if first < place < first + size:
+                return stop if at_end else start
+            if place < first + size:
+                break
+            shift += size - (stop - start)
+        return place - shift
 
     def _moved(self, place: int, *, at_end: bool) -> int:
         shift = 0
@@ -47,4 +64,4 @@ def mask_keeping_places(text: str, kinds: Sequence[str]) -> MaskedText:
         pieces += [text[end:start], PLACEHOLDERS[kind]]
         finds.append((start, stop, len(PLACEHOLDERS[kind])))
         end = stop
-    return MaskedText("".join([*pieces, text[end:]]), tuple(finds))
+    return MaskedText("".join([*pieces, text[end:]]), tuple(finds), text)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from provetune.core.errors import DataError
 from provetune.core.protocols import Finding
 from provetune.data.column_names import TITLE_NAMES, find_partner, name_score
+from provetune.data.folding import fold
 from provetune.data.profiles import profile_column
 from provetune.data.row_ids import label_keys
 from provetune.data.table import RawTable
@@ -106,14 +107,14 @@ def count_both_orders(rows: pa.Table) -> tuple[pa.Table, int]:
 
 
 def _equal_sides(split: str, rows: pa.Table) -> Iterable[Finding]:
-    same = np.asarray(
-        pc.equal(rows.column("text"), rows.column("text_pair")).to_numpy(zero_copy_only=False), dtype=bool
-    )
+    alike = pc.equal(fold(rows.column("text")), fold(rows.column("text_pair")))
+    same = np.asarray(pc.fill_null(alike, False).to_numpy(zero_copy_only=False), dtype=bool)
     if same.any():
         labels = label_keys(rows.column("label").filter(pa.array(same))).drop_null()
         kinds = len(pc.unique(labels))
         more = f" Their labels are {kinds} different ones." if kinds > 1 else ""
-        message = f"In {same.sum():,} rows of {split} both texts are the same.{more} Are both columns meant?"
+        count = "1 row" if same.sum() == 1 else f"{same.sum():,} rows"
+        message = f"In {count} of {split} both texts are the same (case and spaces aside).{more} Are both columns meant?"
         yield Finding("same_text_on_both_sides", "warning", int(same.sum()), message, _places(rows, same))
 
 
@@ -123,7 +124,8 @@ def _empty_side(split: str, rows: pa.Table) -> Iterable[Finding]:
         blank = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(rows.column(name)), ""), True)
         empty |= np.asarray(blank.to_numpy(zero_copy_only=False), dtype=bool)
     if empty.any():
-        message = f"In {empty.sum():,} rows of {split} one of the two texts is empty. Fill it in or remove the row."
+        count = "1 row" if empty.sum() == 1 else f"{empty.sum():,} rows"
+        message = f"In {count} of {split} one of the two texts is empty. Fill it in or remove the row."
         yield Finding("empty_side", "warning", int(empty.sum()), message, _places(rows, empty))
 
 

@@ -6,7 +6,7 @@ the sealed test.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,7 @@ def find_faults(
     backbone_languages: Sequence[str] | None = None,
     language: str | None = None,
     out_of_scope: str | None = None,
+    labels: Collection[str] = (),
 ) -> list[Finding]:
     """Every fault of the data, worst first.
 
@@ -70,6 +71,7 @@ def find_faults(
         backbone_languages: languages that the backbone knows; empty or None: not looked at.
         language: language of the texts, where it is stated; detected otherwise.
         out_of_scope: the label that means "none of these"; training may lack it.
+        labels: further labels that training may lack (``options.labels``).
     """
     rows = Rows(splits)
     findings = [
@@ -77,7 +79,7 @@ def find_faults(
         *find_duplicates(rows),
         *find_leaks(rows),
         *find_group_leaks(rows),
-        *(_find_class_faults(rows, out_of_scope) if splits.classes else ()),
+        *(_find_class_faults(rows, out_of_scope, labels) if splits.classes else ()),
         *find_damaged_texts(rows),
         *find_long_texts(rows),
     ]
@@ -88,12 +90,12 @@ def find_faults(
     return sort_findings(findings)
 
 
-def _find_class_faults(rows: Rows, out_of_scope: str | None) -> list[Finding]:
+def _find_class_faults(rows: Rows, out_of_scope: str | None, labels: Collection[str]) -> list[Finding]:
     """Faults of labels that are classes."""
     return [
         *find_conflicts(rows),
         *find_few_labels(rows),
-        *find_unseen_labels(rows, out_of_scope),
+        *find_unseen_labels(rows, out_of_scope, labels),
         *find_similar_labels(rows),
         *find_rare_labels(rows),
     ]

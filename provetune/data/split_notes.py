@@ -44,16 +44,21 @@ def say_drawn(rows: pa.Table, codes: Any, shares: Sequence[float], data: Data, c
     alike = STRATUM in rows.column_names and pc.count_distinct(rows[STRATUM]).as_py() <= 1
     if data.split.stratify and not (columns.time or columns.group or alike):
         how = "with each label's share kept"
-    drawn = " and ".join(f"{int((codes == _CODES[name]).sum())} rows for {name}" for name in names)
+    drawn = " and ".join(f"{_rows(int((codes == _CODES[name]).sum()))} for {name}" for name in names)
     notes = [f"Drawn from {len(codes)} rows {how} with seed {data.split.seed}: {drawn}."]
     if not columns.time and not columns.group:
         texts = fold(whole_texts(rows))
         repeated = len(texts) - pc.count_distinct(texts).as_py()
         if repeated:
-            notes.append(f"{repeated} rows repeat the text of another row; equal texts stay in one split.")
+            what = "1 row repeats" if repeated == 1 else f"{repeated} rows repeat"
+            notes.append(f"{what} the text of another row; equal texts stay in one split.")
     if STRATUM in rows.column_names:  # labels are no classes
         return notes
     return notes + _say_lacking(rows["label"], codes, ["train", *names])
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
 
 
 def _say_lacking(labels: pa.ChunkedArray, codes: Any, splits: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ training rows alone, as do corrected labels. So every candidate of a study is ju
 order is fixed:
 texts are masked first, then labels are corrected and rows left out, then repetitions of what is left of them
 go, then the
-share is drawn.
+share or the subset is drawn.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from provetune.data.folding import fold, whole_texts
 from provetune.data.privacy import mask_column
 from provetune.data.row_faults import later_rows
 from provetune.data.row_ids import draw_numbers, label_keys
+from provetune.data.subsets import count_subset, draw_subset
 from provetune.problem.syntax import CandidateData
 
 Numbers = np.ndarray[Any, np.dtype[Any]]
@@ -95,9 +96,10 @@ def learned_rows(seen: pa.Table, variant: CandidateData | None, seed: int) -> Nu
     if variant is None:
         return None
     kept = _rows_to_draw_from(seen, variant)
-    if variant.share < 1:
+    if variant.draws:
         rows = keep_rows(ids_and_strata(seen), kept)
-        drawn = draw_share(rows, variant.share, seed)
+        subset = variant.subset
+        drawn = draw_share(rows, variant.share, seed) if subset is None else draw_subset(rows, subset.per_label, seed)
         kept = drawn if kept is None else kept[drawn]
     return kept
 
@@ -107,8 +109,10 @@ def count_learned_rows(seen: pa.Table, variant: CandidateData | None) -> int:
     if variant is None:
         return int(seen.num_rows)
     kept = _rows_to_draw_from(seen, variant)
-    if variant.share == 1:
+    if not variant.draws:
         return int(seen.num_rows) if kept is None else len(kept)
+    if variant.subset is not None:
+        return count_subset(keep_rows(ids_and_strata(seen), kept), variant.subset.per_label)
     return int(_quotas(np.bincount(label_strata(keep_rows(ids_and_strata(seen), kept))), variant.share).sum())
 
 

@@ -39,11 +39,16 @@ class TextColumns:
         return len(self.names) == 2 and self.whole is None
 
     def texts_of(self, item: Any, where: str) -> tuple[str, ...] | None:
-        """The one or two texts of an item; None where it has none.
+        """The one or two texts of an item, masked; None where it has none.
 
         Raises:
             DataError: what should be text is a number, a list or anything else, or a column is not there.
         """
+        texts = self.given_texts(item, where)
+        return None if texts is None else tuple(map(self.masked, texts))
+
+    def given_texts(self, item: Any, where: str) -> tuple[str, ...] | None:
+        """As `texts_of`, with personal data as it stands."""
         texts: Sequence[str] | None
         if self.whole is not None:
             text = self.whole(item, self.names, where)
@@ -54,12 +59,16 @@ class TextColumns:
         if texts is None:
             return None
         self._refuse_surrogates(texts, where)
+        return tuple(texts)
+
+    def masked(self, text: str) -> str:
+        """A text without personal data, as the model is shown it."""
         for kinds in (self.mask, self.candidate_mask):
             if kinds:
                 from provetune.data.privacy import mask_text
 
-                texts = [mask_text(text, kinds) for text in texts]
-        return tuple(texts)
+                text = mask_text(text, kinds)
+        return text
 
     def _cells(self, parts: Sequence[Any], where: str) -> Sequence[str] | None:
         """One text, the two of a pair, or more joined; None where all are empty."""
@@ -126,11 +135,13 @@ class Prepared:
         examples: columns ``text`` and, for pairs, ``text_pair``; M rows.
         places: number of the item each example came from; the others have no text.
         count: items, N.
+        given: the texts of each example before personal data was masked; None where none is.
     """
 
     examples: pa.Table
     places: Sequence[int]
     count: int
+    given: Sequence[tuple[str, ...]] | None = None
 
 
 def prepare(
@@ -155,7 +166,7 @@ def prepare(
     count = 0
     for number, item in enumerate(items):
         place = where[number] if where is not None else f"text {number + 1}"
-        found = columns.texts_of(item, place)
+        found = columns.given_texts(item, place)
         count += 1
         if found is None:
             if missing == "refuse":
@@ -165,10 +176,11 @@ def prepare(
             continue
         texts.append(found)
         places.append(number)
-    table = {"text": pa.array([text[0] for text in texts], pa.string())}
+    table = {"text": pa.array([columns.masked(text[0]) for text in texts], pa.string())}
     if columns.paired:
-        table["text_pair"] = pa.array([text[1] for text in texts], pa.string())
-    return Prepared(pa.table(table), places, count)
+        table["text_pair"] = pa.array([columns.masked(text[1]) for text in texts], pa.string())
+    given = texts if columns.mask or columns.candidate_mask else None
+    return Prepared(pa.table(table), places, count, given)
 
 
 def _below(item: Mapping[str, Any], names: Sequence[str]) -> Any:

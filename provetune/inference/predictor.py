@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import ReadsInputs, ReadsItems, Searches, Streams
+from provetune.core.protocols import PointsIntoText, ReadsInputs, ReadsItems, Searches, Streams
 from provetune.inference.answering import StreamingAnswerer
 from provetune.inference.inputs import Missing, Prepared, TextColumns, prepare
 from provetune.inference.predictions import Predictions
@@ -145,6 +145,8 @@ class Predictor:
         found: list[dict[str, Any]] = []
         if len(prepared.examples):
             found = self.task.predictions(self.answers(prepared.examples), self.targets, top_k=top_k, proba=proba)
+            if isinstance(self.task, PointsIntoText) and prepared.given is not None:
+                found = [self._into_given(told, texts) for told, texts in zip(found, prepared.given, strict=True)]
         nothing: dict[str, Any] = dict.fromkeys(found[0] if found else self.answer_keys)
         if "labels" in nothing or (not found and (proba or top_k is not None)):
             nothing["labels"] = {}
@@ -152,6 +154,16 @@ class Predictor:
         for place, row in zip(prepared.places, found, strict=True):
             answers[place] = row
         return answers
+
+    def _into_given(self, told: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+        """An answer whose places are those of the texts before personal data was masked."""
+        from provetune.data.masked_places import mask_keeping_places
+
+        task: Any = self.task
+        found: dict[str, Any] = task.point_into_given(
+            told, [mask_keeping_places(text, self.columns.mask) for text in texts]
+        )
+        return found
 
     def predict_file(
         self,
@@ -202,20 +214,23 @@ def load(
     device: str = "cpu",
     verify: bool | Literal["golden"] = True,
     threads: int | None = None,
+    backbone: str | Path | None = None,
 ) -> Predictor:
-    """Open a bundle for answering.
+    """Open a bundle for answering, or an adapter that was kept alone.
 
     Args:
-        path: the bundle's folder.
+        path: the bundle's folder, or the folder ``adapter`` of one.
         precision: ``"fp32"`` gives what `transformers.pipeline` gives. ``"auto"`` takes bf16 where the machine
             multiplies it natively: twice as fast in bulk, probabilities differ by up to about 0.01.
         device: ``"cpu"``, ``"cuda"``, …
         verify: compare every file with the manifest first; ``"golden"`` also asks the golden examples again and
             refuses a bundle that answers them differently here.
         threads: for one operation; torch's own choice when left out.
+        backbone: of an adapter alone, where the model lies that it was learned on; the name of then when left out.
 
     Raises:
-        UsageError: there is no bundle, it is of an unknown kind, or there is no such device or precision.
+        UsageError: there is no bundle, it is of an unknown kind, or there is no such device or precision; the backbone
+            is another than the adapter was learned on.
         EnvironmentFault: this machine has no such device.
         CorruptError: a file is not what was written.
         Refused: with ``verify="golden"``, this machine gives other answers than the one that made the bundle.
@@ -223,6 +238,7 @@ def load(
     settle_threads(threads)
     from provetune.inference.backends import BACKENDS
     from provetune.models.bundle import open_bundle
+    from provetune.models.bundle.origin import is_adapter
     from provetune.models.devices import check_device
     from provetune.tasks import TASKS
 
@@ -233,6 +249,12 @@ def load(
         )
     if verify not in (True, False, "golden"):
         raise UsageError(f"verify must be True, False or 'golden'. Got {verify!r} instead.")
+    if is_adapter(Path(path)):
+        from provetune.inference.adapters import load_adapter
+
+        return load_adapter(path, backbone, precision=precision, device=device)
+    if backbone is not None:
+        raise UsageError("A backbone is named for an adapter alone; a bundle has its own.", where=str(path))
     bundle = open_bundle(Path(path), verify=bool(verify))
     task = TASKS.get(bundle.task)
     answerer = BACKENDS.get(bundle.kind).open(bundle, task, precision=precision, device=device)

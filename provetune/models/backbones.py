@@ -17,6 +17,8 @@ from provetune.core.errors import CorruptError, UsageError
 from provetune.core.files import read_json, sha256_file
 from provetune.core.suggest import advice
 from provetune.models import catalogue
+from provetune.models.bundle.card import ADAPTED
+from provetune.models.bundle.record import RECORD
 from provetune.models.download import ORIGIN, Listener, get
 from provetune.models.hub import find_in_hub
 from provetune.models.padding import MULTIPLE
@@ -104,10 +106,16 @@ def describe(folder: Path, *, name: str, source: Source) -> Backbone:
     """The backbone in a folder.
 
     Raises:
-        UsageError: the folder has no ``config.json`` that names a model type, or no weights.
+        UsageError: the folder has no ``config.json`` that names a model type, or no weights; or it is a bundle whose
+            model is nothing without what stands beside it.
     """
     folder = Path(folder).absolute()
     config = _read_config(folder)
+    if (folder / RECORD).is_file() and read_json(folder / RECORD).get("bundle_kind") == ADAPTED:
+        raise UsageError(
+            f"'{name}' is a bundle whose model answers with its adapter alone; it cannot be a backbone.",
+            hint="Name the backbone that it was made from; `adapter/origin.json` in it says which.",
+        )
     return Backbone(
         name=name,
         path=folder,

@@ -18,6 +18,7 @@ import torch
 
 from provetune.core.errors import CorruptError, UsageError
 from provetune.models.backbones import Backbone
+from provetune.models.dropouts import set_dropouts
 
 # Whether an answer begins at a token, and whether it ends there: a head that has learned that is worth keeping.
 _SAME_OUTPUTS = ("AutoModelForQuestionAnswering",)
@@ -64,7 +65,15 @@ def load_tokenizer(backbone: Backbone | Path | str) -> Any:
     return tokenizer
 
 
-def load_model(path: Path | str, auto_class: str, head: Mapping[str, Any], seed: int, *, device: str = "cpu") -> Any:
+def load_model(
+    path: Path | str,
+    auto_class: str,
+    head: Mapping[str, Any],
+    seed: int,
+    *,
+    device: str = "cpu",
+    dropouts: Mapping[str, float] | None = None,
+) -> Any:
     """A transformers model with fp32 weights and a head drawn from `seed`, in evaluation mode.
 
     Attention is computed step by step ("eager") on a CPU, which is the fastest there for training short texts, and by
@@ -76,9 +85,11 @@ def load_model(path: Path | str, auto_class: str, head: Mapping[str, Any], seed:
         head: fields of the configuration that the head needs, e.g. ``id2label``; the output layer is then new, but for
             question answering, whose outputs mean the same in every model. Empty for a model that is complete as it is.
         seed: decides the new weights; equal seeds give equal weights.
+        dropouts: other than the backbone's own (`provetune.models.dropouts`).
 
     Raises:
-        UsageError: transformers has no such class, or the class does not take this kind of model.
+        UsageError: transformers has no such class, the class does not take this kind of model, or its family knows no
+            such dropout.
         CorruptError: the weights lack parts of the backbone, or cannot be read.
     """
     import transformers
@@ -96,6 +107,7 @@ def load_model(path: Path | str, auto_class: str, head: Mapping[str, Any], seed:
             config = transformers.AutoConfig.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, **head
             )
+            set_dropouts(config, dropouts or {})
             model, report = maker.from_pretrained(
                 str(folder),
                 config=config,

@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 IMPLEMENTATION = "provetune_packed"
+_OWN = "provetune_"
 _PROBE_LENGTHS = (5, 4)
 _ALIKE, _EQUAL = 0.1, 1e-5
 
@@ -43,6 +44,8 @@ def packed_logits(model: Any, input_ids: torch.Tensor, lengths: Sequence[int], w
 def can_pack(model: Any) -> bool:
     """Whether texts in one row are told apart by this model; found out by trying, once for each model."""
     plain = plain_model(model)
+    if str(plain.config._attn_implementation).startswith(_OWN):
+        return False  # more is attended to than the texts themselves: see `prefix_attention`
     if plain not in _tried:
         _tried[plain] = _try_packing(plain)
     return _tried[plain]

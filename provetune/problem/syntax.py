@@ -27,6 +27,18 @@ NAME = re.compile(r"[^\W\d]\w*\Z")
 LONGEST_NAME = 60
 _NOT_IN_FILE_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|]')
 
+_LATER_FIELDS = (
+    "schedule",
+    "optimiser",
+    "layer_decay",
+    "unfreeze",
+    "ema",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "attention_dropout",
+    "head_dropout",
+)
+
 Auto = Literal["auto"]
 MaskKind = Literal["email", "phone", "id_number", "bank_card"]
 
@@ -96,6 +108,14 @@ class Split(Section):
         return self
 
 
+class Subset(Section):
+    """A few rows of each label, to learn with little data."""
+
+    per_label: int = Field(
+        ge=1, description="Training rows of each label; a label that has fewer gives all of them, and that is said."
+    )
+
+
 class Data(Section):
     """Where rows come from and how they are divided."""
 
@@ -125,12 +145,18 @@ class Data(Section):
         {},
         description="Labels read as one in every split, by the name that they get, e.g. refund: [refund, money_back].",
     )
+    subset: Subset | None = Field(
+        None,
+        description="Training rows of each label that every candidate learns from, e.g. {per_label: 8}, drawn anew for "
+        "each seed; one whose own data names a share or a subset has that. Validation and test rows stay whole.",
+    )
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without merged labels, skipped rows and a corpus the keys are left out, as a person leaves them out."""
+        """Without merged labels, skipped rows, a corpus and a subset the keys are left out, as a person leaves them
+        out."""
         written: dict[str, Any] = write(self)
-        for name in ("merge", "skip_bad", "corpus"):
+        for name in ("merge", "skip_bad", "corpus", "subset"):
             if not written.get(name):
                 written.pop(name, None)
         return written
@@ -166,6 +192,11 @@ class CandidateData(Section):
         description="Share of the training rows that it learns from, drawn anew for each seed, label by label; "
         "validation and test rows stay whole.",
     )
+    subset: Subset | None = Field(
+        None,
+        description="Training rows of each label that it learns from, e.g. {per_label: 8}, drawn anew for each seed; "
+        "takes the place of share and of data.subset.",
+    )
     deduplicate: bool = Field(
         False, description="Leave out training rows that repeat another's text (case and spaces aside) and label."
     )
@@ -178,12 +209,30 @@ class CandidateData(Section):
         "the cell is empty, are left out; see `provetune next`.",
     )
 
+    @model_validator(mode="after")
+    def _draws_in_one_way(self) -> CandidateData:
+        if self.share < 1 and self.subset is not None:
+            raise ValueError("must name a share or a subset. Got both.")
+        return self
+
+    @property
+    def draws(self) -> bool:
+        """Whether each run learns from rows of its own draw."""
+        return self.share < 1 or self.subset is not None
+
+    def part_of(self, rows: int, labels: int) -> float:
+        """About which part of so many training rows with so many labels it learns from."""
+        if self.subset is None:
+            return self.share
+        return min(1.0, self.subset.per_label * max(1, labels) / max(1, rows))
+
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Without corrections the key is left out, as a person leaves it out."""
+        """Without corrections and a subset the keys are left out, as a person leaves them out."""
         written: dict[str, Any] = write(self)
-        if self.corrections is None:
-            written.pop("corrections", None)
+        for name in ("corrections", "subset"):
+            if getattr(self, name) is None:
+                written.pop(name, None)
         return written
 
 
@@ -194,6 +243,10 @@ class Candidate(Section):
 
     method: str = Field(description="How the backbone is adapted; `provetune methods` lists them.")
     backbone: str = Field(AUTO, description="Local folder, hub name, catalogue name, or auto.")
+    keep_head: bool = Field(
+        False,
+        description="The backbone is a bundle: go on with its output layer too, label by label, instead of a new one.",
+    )
     objective: str | Names = Field("plain", description="What is minimised.")
     epochs: Annotated[float, Field(gt=0)] | Auto = Field(AUTO, description="Passes over the training rows at most.")
     learning_rate: Annotated[float, Field(gt=0)] | Auto = Field(AUTO, description="Peak learning rate.")
@@ -209,7 +262,46 @@ class Candidate(Section):
     )
     weight_decay: Annotated[float, Field(ge=0)] | Auto = Field(AUTO, description="Decoupled weight decay.")
     warmup: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
-        AUTO, description="Share of the steps over which the learning rate rises; it then falls linearly to 0."
+        AUTO, description="Share of the steps over which the learning rate rises; it then goes as `schedule` says."
+    )
+    schedule: Literal["linear", "cosine", "constant", "polynomial", "one_cycle"] = Field(
+        "linear",
+        description="How the learning rate goes on after its rise: to 0 in a line, half a cosine or a square; constant; "
+        "or one_cycle: back as far as it rose, and far below in the end.",
+    )
+    optimiser: Literal["adamw", "sgd", "adafactor"] = Field(
+        "adamw", description="What turns gradients into steps; sgd has momentum, adafactor needs the least memory."
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0,
+        description="Factor of the learning rate from each layer to the one below it; the head has the whole rate, the "
+        "embeddings the smallest.",
+    )
+    unfreeze: Literal["all", "gradual"] = Field(
+        "all",
+        description="gradual: only the head learns in the first epoch, and each epoch adds the next layer below; "
+        "layers that the epochs do not reach stay as they were.",
+    )
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Decay of an exponential moving average of the weights, which is scored and kept in their place, "
+        "e.g. 0.99; null for none.",
+    )
+    gradient_checkpointing: bool = Field(
+        False, description="Compute each layer again in the backward pass: less memory, more time, the same result."
+    )
+    hidden_dropout: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        AUTO,
+        description="Dropout of the backbone's hidden states, and of the head where it has none of its own; auto "
+        "leaves the backbone's.",
+    )
+    attention_dropout: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        AUTO,
+        description="Dropout of the attention's shares; auto leaves the backbone's, which the faster dropout of a CPU "
+        "passes over.",
+    )
+    head_dropout: Annotated[float, Field(ge=0, lt=1)] | Auto = Field(
+        AUTO, description="Dropout before the head; auto leaves the backbone's."
     )
     precision: Literal["auto", "fp32", "bf16"] = Field(
         AUTO, description="Number format of the arithmetic; auto takes bf16 where this machine is fast at it."
@@ -235,10 +327,16 @@ class Candidate(Section):
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A candidate without data of its own is written without the key, as a person writes it."""
+        """A candidate without data of its own is written without the key, as a person writes it; with a new head too."""
         written: dict[str, Any] = write(self)
         if self.data is None:
             written.pop("data", None)
+        if not self.keep_head:
+            written.pop("keep_head", None)
+        # Left out at their defaults, so that a study that names none of them stays the study that it was.
+        for name in _LATER_FIELDS:
+            if getattr(self, name) == type(self).model_fields[name].default:
+                written.pop(name, None)
         return written
 
     @property

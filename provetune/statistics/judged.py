@@ -13,10 +13,10 @@ from provetune.core.suggest import advice
 from provetune.statistics.contributions import run_contributions
 from provetune.statistics.measured_rows import MeasuredRows
 from provetune.statistics.rows import (
-    FEW_ROWS,
     JudgedRows,
     RowsBound,
     bound_for,
+    few_units,
     row_contributions,
     standard_error,
 )
@@ -44,8 +44,8 @@ def bound_of(metric: str, rows: Judged, confidence: float, *, label: str | None 
     contributions, groups = found.contributions(), rows.groups
     error, units = standard_error(contributions, groups)
     reach = NormalDist().inv_cdf(confidence) * error
-    few = int(used.sum()) if groups is None else min(int(used.sum()), units)
-    notes = (f"only {few} rows: the bound is rough",) if few < FEW_ROWS else ()
+    concerned = int(used.sum())
+    notes = few_units(concerned, concerned if groups is None else units)
     value = found.value()
     return RowsBound(metric, value, error, value - reach, value + reach, units, notes)
 

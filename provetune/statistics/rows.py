@@ -110,7 +110,10 @@ def bound_for(metric: str, rows: JudgedRows, confidence: float, *, label: str | 
     value, contributions, used = row_contributions(metric, rows, number)
     groups = None if rows.groups is None else rows.groups[used]
     error, units = standard_error(contributions, groups)
-    return _normal_bound(metric, value, error, units, confidence, _warnings(metric, rows, number))
+    notes = _warnings(metric, rows, number)
+    if groups is not None and len(used) >= FEW_ROWS:
+        notes = (*few_units(len(used), units), *notes)
+    return _normal_bound(metric, value, error, units, confidence, notes)
 
 
 def row_contributions(metric: str, rows: JudgedRows, label: int | None = None) -> tuple[float, Array, Array]:
@@ -242,12 +245,26 @@ def _label_number(rows: JudgedRows, metric: str, label: str | None) -> int | Non
     return rows.names.index(label)
 
 
+def few_units(rows: int, units: int) -> tuple[str, ...]:
+    """A warning where a normal bound rests on too little.
+
+    Args:
+        rows: those that the metric is about.
+        units: what is independent among them: the rows themselves, or their groups.
+    """
+    if rows < FEW_ROWS:
+        return (f"only {rows} {'row' if rows == 1 else 'rows'}: the bound is rough",)
+    if units < FEW_ROWS:
+        return (f"only {units} {'group' if units == 1 else 'groups'} of rows: the bound is rough",)
+    return ()
+
+
 def _warnings(metric: str, rows: JudgedRows, label: int | None) -> tuple[str, ...]:
     if metric in ("accuracy", "log_loss", *rows.own) or (metric in CLASS_METRICS and label is None):
-        return () if len(rows) >= FEW_ROWS else (f"only {len(rows)} rows: the bound is rough",)
+        return few_units(len(rows), len(rows))
     if metric in _MEANS:
         used = len(_rows_concerned(metric, rows))
-        return () if used >= FEW_ROWS else (f"only {used} rows: the bound is rough",)
+        return few_units(used, used)
     return _few(rows, label)
 
 

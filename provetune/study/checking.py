@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from provetune.core.errors import CorruptError, EnvironmentFault
-from provetune.core.protocols import CountsTokens, CutsTargets, Finding, Task
+from provetune.core.protocols import WITHOUT_BACKBONE, CountsTokens, CutsTargets, Finding, Task
 from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.choices import backbone_at, is_unlike, with_task_defaults
 from provetune.study.lengths import COUNTED_ROWS, count_tokens, counting_tokenizer, measure_lengths
+from provetune.study.own_backbones import kind_of_backbone, with_named_backbone
 from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
 from provetune.study.quick_tokenizer import quick_tokenizer
 from provetune.study.resolve import check_scopes, language_of
@@ -54,6 +55,7 @@ def check_problem(
         DataError: a data file cannot be read or divided at all, or no row has the out-of-scope label.
         UsageError: a label or column that acceptance or a claim names is not in the data.
     """
+    from provetune.data.places import plural
     from provetune.data.quality import find_faults, sort_findings
     from provetune.data.splits import make_splits
     from provetune.tasks import TASKS
@@ -65,8 +67,12 @@ def check_problem(
     notes = list(splits.notes)
     if set_aside is not None and splits.set_aside.num_rows:
         written = write_set_aside(set_aside, splits.set_aside)
-        notes.append(f"{written:,} rows that cannot be used are in {set_aside}.")
-    findings = [*find_faults(splits, out_of_scope=problem.data.out_of_scope), *task.check(splits.tables)]
+        rows = plural(written, "row that cannot be used is", "rows that cannot be used are")
+        notes.append(f"{rows} in {set_aside}.")
+    findings = [
+        *find_faults(splits, out_of_scope=problem.data.out_of_scope, labels=problem.options.get("labels") or ()),
+        *task.check(splits.tables),
+    ]
     if not any(finding.kind == "one_label_only" for finding in findings):
         targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
         check_scopes(file, targets, splits)
@@ -88,10 +94,11 @@ def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | No
     asked: dict[tuple[Any, ...], list[str]] = {}
     task = TASKS.get(file.problem.task)
     written = add_baseline(file.problem.candidates, file.problem.task)
-    candidates = {name: with_task_defaults(candidate, task) for name, candidate in written.items()}
+    candidates = {name: with_named_backbone(with_task_defaults(one, task)) for name, one in written.items()}
     for name, candidate in candidates.items():
-        if METHODS.get(candidate.method).learns_from not in ("texts", "examples"):
-            asked.setdefault((candidate.backbone, candidate.max_length, candidate.long_texts), []).append(name)
+        if METHODS.get(candidate.method).learns_from not in WITHOUT_BACKBONE:
+            wanted = kind_of_backbone(candidate, task), candidate.backbone
+            asked.setdefault((*wanted, candidate.max_length, candidate.long_texts), []).append(name)
     told: set[str] = set()
     for names in asked.values():
         candidate = candidates[names[0]]

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError, UsageError
-from provetune.core.protocols import Method, Targets, Task
+from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE, Method, Targets, Task
 from provetune.models.devices import settle_device
 from provetune.problem.reading import ProblemFile
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.corrections import read_corrections
+from provetune.study.frozen_layers import say_frozen
 from provetune.study.lengths import Lengths, counting_tokenizer, measure_lengths
 from provetune.study.named_files import hash_named_files
 from provetune.study.objectives import objectives_with_settings, settle_objectives
-from provetune.study.support import refuse_unsupported, situation_of
+from provetune.study.other_rows import OtherRowsReader
+from provetune.study.own_backbones import kind_of_backbone, refuse_unfit_backbone, with_named_backbone
+from provetune.study.start import refuse_unfit_start
+from provetune.study.subsets import learned_counts, with_subset
+from provetune.study.support import refuse_unknown_dropouts, refuse_unsupported, situation_of
+from provetune.study.teachers import refuse_unfit_bundles
 from provetune.study.variant_notes import learned_rows_of
+from provetune.training.optimisers import OPTIMISERS
+from provetune.training.schedule import USUAL_WARMUP
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pydantic import BaseModel
 
     from provetune.data.splits import Splits
@@ -50,6 +59,7 @@ class CandidateChooser:
     Attributes:
         candidates, backbones, settings, precisions: what was chosen so far, by candidate.
         files: hash of what each candidate's settings name, by field.
+        other_rows: rows of other files that candidates learn from, by `provetune.study.other_rows.rows_key`.
         notes: gets a sentence for each choice worth telling.
     """
 
@@ -66,6 +76,7 @@ class CandidateChooser:
     settings: dict[str, BaseModel] = field(default_factory=dict)
     precisions: dict[str, str] = field(default_factory=dict)
     files: dict[str, dict[str, str]] = field(default_factory=dict)
+    other_rows: dict[str, pa.Table] = field(default_factory=dict)
     _lengths: dict[str, Lengths] = field(default_factory=dict)
     _found: dict[str, Backbone] = field(default_factory=dict)
     _device: str | None = None
@@ -84,6 +95,7 @@ class CandidateChooser:
         objective_settings = settle_objectives(candidate)
         own = {key: value for key, value in candidate.extra.items() if key not in objective_settings}
         settings = method.settings.model_validate(own)
+        candidate = with_subset(with_named_backbone(candidate), self.problem.data.subset, self.task, method.learns_from)
         chosen: dict[str, Any] = {"label_weights": self._label_weights(candidate)}
         data = read_corrections(self.file, name, candidate.data, self.targets)
         if data is not candidate.data:
@@ -92,22 +104,45 @@ class CandidateChooser:
         rows, told = learned_rows_of(name, candidate.data, self.splits.train)
         self.notes += told
         backbone = None
-        if method.learns_from not in ("texts", "examples"):
+        if method.learns_from not in WITHOUT_BACKBONE:
             self._device = self._device or settle_device(self.wanted_device)
             backbone = self._backbone(name, candidate)
             chosen |= self._encoding(name, candidate, backbone)
             chosen |= self._precision(name, candidate)
-        if method.learns_from == "weights" and backbone is not None:
+        if method.learns_from in BY_STEPS and backbone is not None:
             chosen |= training_choices(candidate, method, chosen["max_length"], rows=rows, width=backbone.width)
             self._tell_of_epochs(name, candidate, chosen["epochs"], method)
+            if frozen := say_frozen(name, candidate, chosen["epochs"], backbone):
+                self.notes.append(frozen)
         added = {**objective_settings, **settings.model_dump()}
         self._refuse_what_cannot_work(name, candidate, {**chosen, **added}, rows, backbone)
         plugins = [(method, settings), *objectives_with_settings(candidate.objective, objective_settings)]
         place = partial(self.file.where, "candidates", name)
         self.files[name] = hash_named_files(plugins, self.file.path.parent, place)
+        self._look_elsewhere(candidate, method, backbone, plugins, place)
+        refuse_unknown_dropouts(candidate, backbone, place)
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **added, **chosen})
         self.backbones[name] = backbone
         self.settings[name] = settings
+
+    def _look_elsewhere(
+        self,
+        candidate: Candidate,
+        method: Method,
+        backbone: Backbone | None,
+        plugins: Sequence[tuple[object, Any]],
+        place: Callable[[str], str],
+    ) -> None:
+        """Read the files and look at the bundles that the candidate learns from besides the training rows."""
+        folder = self.file.path.parent
+        if candidate.keep_head:
+            try:
+                refuse_unfit_start(backbone, method, self.task, self.targets)
+            except UsageError as error:
+                raise UsageError(error.message, where=place("keep_head"), hint=error.hint) from error
+        refuse_unfit_bundles(plugins, folder, self.task, self.targets, place)
+        reader = OtherRowsReader(folder, self.problem.data, self.task, self.targets, self.splits, self.notes)
+        self.other_rows |= reader.read_all(plugins, place)
 
     def _refuse_what_cannot_work(
         self, name: str, candidate: Candidate, settled: Mapping[str, Any], rows: int, backbone: Backbone | None
@@ -116,7 +151,7 @@ class CandidateChooser:
         situation = situation_of(
             candidate,
             self.task,
-            self.targets,
+            replace(self.targets, counts=learned_counts(candidate, self.targets.counts)),
             family=backbone.family if backbone is not None else "",
             settings={**candidate.model_dump(), **settled},
             columns=tuple(raw),
@@ -126,15 +161,18 @@ class CandidateChooser:
         refuse_unsupported(situation, lambda *keys: self.file.where("candidates", name, *keys))
 
     def _backbone(self, name: str, candidate: Candidate) -> Backbone:
-        if candidate.backbone in self._found:
-            return self._found[candidate.backbone]
+        key = f"{kind_of_backbone(candidate, self.task)} {candidate.backbone}"
+        if key in self._found:
+            refuse_unfit_backbone(candidate, self._found[key], partial(self.file.where, "candidates", name))
+            return self._found[key]
         backbone = backbone_at(self.file, name, candidate, self.problem.language, self.progress)
+        refuse_unfit_backbone(candidate, backbone, partial(self.file.where, "candidates", name))
         if candidate.backbone == AUTO:
             self.notes.append(f"Backbone '{backbone.name}' is the default for language '{self.problem.language}'.")
         if is_unlike(self.problem.language, backbone):
             spoken = ", ".join(backbone.languages)
             self.notes.append(f"'{backbone.name}' was made for {spoken}; the texts are '{self.problem.language}'.")
-        self._found[candidate.backbone] = backbone
+        self._found[key] = backbone
         return backbone
 
     def _encoding(self, name: str, candidate: Candidate, backbone: Backbone) -> dict[str, Any]:
@@ -177,7 +215,7 @@ class CandidateChooser:
             self.notes.append(f"'{name}' passes over its rows {epochs:g} times instead of {usual:g}: they are few.")
 
     def _label_weights(self, candidate: Candidate) -> str:
-        counts = [count for count in self.targets.counts if count > 0]
+        counts = [count for count in learned_counts(candidate, self.targets.counts) if count > 0]
         if candidate.label_weights != AUTO or not counts:
             return "none" if candidate.label_weights == AUTO else candidate.label_weights
         if max(counts) <= IMBALANCE * min(counts):
@@ -192,7 +230,16 @@ def with_task_defaults(candidate: Candidate, task: Task) -> Candidate:
     """The candidate with what its task wants where the file leaves a choice."""
     wanted = {**task.defaults.get("*", {}), **task.defaults.get(candidate.method, {})}
     open_ones = {field: value for field, value in wanted.items() if getattr(candidate, field) == AUTO}
+    if "learning_rate" in open_ones:
+        open_ones["learning_rate"] = _rate_for(candidate.optimiser, open_ones["learning_rate"])
+    if candidate.schedule in USUAL_WARMUP:
+        open_ones.pop("warmup", None)
     return candidate.model_copy(update=open_ones)
+
+
+def _rate_for(optimiser: str, adamw_rate: float) -> float:
+    """A usual learning rate, which is AdamW's, as another optimiser needs it."""
+    return float(f"{adamw_rate * OPTIMISERS.get(optimiser).rate:.3g}")
 
 
 def backbone_at(
@@ -200,10 +247,9 @@ def backbone_at(
 ) -> Backbone:
     """The backbone of candidate `name`; what goes wrong says where in the problem file it was asked for."""
     from provetune.models.backbones import find_backbone
-    from provetune.models.catalogue import kind_for
     from provetune.tasks import TASKS
 
-    kind = kind_for(TASKS.get(file.problem.task).auto_class)
+    kind = kind_of_backbone(candidate, TASKS.get(file.problem.task))
     try:
         return find_backbone(candidate.backbone, language, base=file.path.parent, progress=progress, kind=kind)
     except ProvetuneError as error:
@@ -229,12 +275,16 @@ def training_choices(
         chosen[name] = method.defaults.get(name, fallback) if written == AUTO else written
     # One text of full length must fit into a batch.
     chosen["batch_tokens"] = max(chosen["batch_tokens"], max_length)
-    if candidate.epochs == AUTO:
+    if candidate.epochs == AUTO and method.learns_from == "weights":
         steps = -(-rows // (chosen["batch_rows"] * candidate.accumulate))
         chosen["epochs"] = max(chosen["epochs"], min(MOST_EPOCHS, -(-LEAST_STEPS // max(1, steps))))
     reference = method.defaults.get("reference_width")
     if candidate.learning_rate == AUTO and reference is not None and width is not None and width > reference:
         chosen["learning_rate"] = float(f"{chosen['learning_rate'] * (reference / width) ** 2:.2g}")
+    if candidate.learning_rate == AUTO:
+        chosen["learning_rate"] = _rate_for(candidate.optimiser, chosen["learning_rate"])
+    if candidate.warmup == AUTO:
+        chosen["warmup"] = USUAL_WARMUP.get(candidate.schedule, chosen["warmup"])
     evaluations = candidate.evaluations
     if evaluations == AUTO:
         once_an_epoch = max(_LEAST_EVALUATIONS, min(_MOST_EVALUATIONS, round(chosen["epochs"])))

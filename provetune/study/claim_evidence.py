@@ -130,7 +130,8 @@ class ClaimEvidence:
         else:
             evidence = cautious(reckoned, units, low, high, varied=varies(reckoned, figures[0]))
         if units < FEW:
-            few = f"only {units} independent rows: judged by a bound that holds whatever their distribution is"
+            what = "independent rows" if figures[0].groups is None else "groups of rows"
+            few = f"only {units} {what}: judged by a bound that holds whatever their distribution is"
             shown = _with(shown, notes=(*shown.notes, few))
         return _with(shown, evidence=evidence, reckoned=reckoned, units=units)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from provetune.core.errors import DataError
@@ -11,7 +12,9 @@ if TYPE_CHECKING:
     from provetune.data.splits import Splits
 
 
-def find_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None) -> list[Finding]:
+def find_blocking(
+    splits: Splits, task: Task, *, out_of_scope: str | None = None, labels: Collection[str] = ()
+) -> list[Finding]:
     """The blocking findings of `provetune check` that can be told without a model, cheaply, for many rows."""
     from provetune.data.label_faults import find_few_labels, find_unseen_labels
     from provetune.data.places import Rows
@@ -20,7 +23,7 @@ def find_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None
 
     rows = Rows(splits)
     found = [
-        *([*find_few_labels(rows), *find_unseen_labels(rows, out_of_scope)] if splits.classes else []),
+        *([*find_few_labels(rows), *find_unseen_labels(rows, out_of_scope, labels)] if splits.classes else []),
         *find_unusable(rows),
         *find_damaged_texts(rows),
         *find_long_texts(rows),
@@ -29,13 +32,18 @@ def find_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None
     return [finding for finding in found if finding.severity == "blocking"]
 
 
-def refuse_blocking(splits: Splits, task: Task, *, out_of_scope: str | None = None) -> None:
+def refuse_blocking(
+    splits: Splits, task: Task, *, out_of_scope: str | None = None, labels: Collection[str] = ()
+) -> None:
     """Stop where the data has a blocking fault.
+
+    Args:
+        labels: those that training rows may lack.
 
     Raises:
         DataError: names the first fault, where its first row is, and how many others there are.
     """
-    found = find_blocking(splits, task, out_of_scope=out_of_scope)
+    found = find_blocking(splits, task, out_of_scope=out_of_scope, labels=labels)
     if not found:
         return
     first, others = found[0], len(found) - 1

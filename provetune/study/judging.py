@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import CorruptError
 from provetune.core.files import atomic_path, read_json
-from provetune.core.protocols import JudgesTogether, TrialRecord
+from provetune.core.protocols import WITHOUT_BACKBONE, JudgesTogether, TrialRecord
 from provetune.data.drawing import group_keys
 from provetune.ledger.entries import StudyRecord
 from provetune.ledger.records import Ledger
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from provetune.study.resolved import ResolvedStudy
 
-_LEARNING_COST = {"texts": 0.0, "examples": 0.0, "features": 1.0, "weights": 2.0}
+_LEARNING_COST = {"texts": 0.0, "examples": 0.0, "features": 1.0, "labels": 1.0, "contrasts": 2.0, "weights": 2.0}
 
 
 class Judging:
@@ -168,7 +168,7 @@ class Judging:
 
         candidate, rows = self.problem.candidates[name], self._test_count()
         alone = self.problem.study.seeds == 1 or is_deterministic(candidate)
-        quick = METHODS.get(candidate.method).learns_from in ("texts", "examples")
+        quick = METHODS.get(candidate.method).learns_from in WITHOUT_BACKBONE
         apart = not isinstance(TASKS.get(self.problem.task), JudgesTogether)
         return range(0, rows, PIECE_ROWS) if alone and apart and not quick and rows > PIECE_ROWS else range(0)
 

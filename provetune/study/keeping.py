@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.protocols import (
+    AttachesAdapter,
     ExampleModel,
     FittedModel,
     Furnishes,
     ReadsInputs,
+    StaysApart,
     Targets,
     Task,
     WeightMethod,
 )
 from provetune.models.bundle import BundleContents, Golden, write_bundle
 from provetune.models.bundle.golden import golden_form
+from provetune.models.bundle.origin import write_origin
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+    from provetune.core.little_data import LabelReader
     from provetune.core.protocols import FeatureColumns, Outputs
 
 _GOLDEN_LABELS = 14
@@ -51,19 +55,26 @@ def write_trained(
     Args:
         targets: with what was tuned on validation rows.
         learned: what was trained.
-        merged: the plain transformers model with it folded in, temperature included.
+        merged: the plain transformers model with it folded in, temperature included; of a method that `StaysApart`,
+            the model with what it added.
         record: temperature and validation scores.
     """
     examples = golden_examples(task, spec)
     outputs, features = _trained_outputs(merged, task, targets, examples, tokenizer, spec)
     golden = _golden(task, targets, examples, outputs, features)
+    said = {**bundle_record(task, spec), **record}
+    apart = isinstance(method, StaysApart)
+    model = method.plain(merged) if isinstance(method, StaysApart) else merged
 
     def adapter(place: Path) -> None:
-        method.save_adapter(learned, place)
+        # What stays apart is kept as it answers, its head calibrated; what is merged, as it was learned.
+        method.save_adapter(merged if apart else learned, place)
+        if isinstance(method, AttachesAdapter) and any(place.iterdir()):
+            write_origin(place, {**said, "task": spec.task, "targets": targets.to_json()})
 
     def furnish(place: Path) -> None:
         if isinstance(task, Furnishes):
-            task.furnish(place, merged, tokenizer, targets)
+            task.furnish(place, model, tokenizer, targets)
 
     write_bundle(
         folder,
@@ -72,8 +83,8 @@ def write_trained(
             task=spec.task,
             targets=targets,
             golden=golden,
-            record={**bundle_record(task, spec), **record},
-            model=merged,
+            record={**said, "needs_provetune": True} if apart else said,
+            model=model,
             tokenizer=tokenizer,
             adapter=adapter,
             furnish=furnish,
@@ -109,6 +120,38 @@ def write_fitted(
             task=spec.task,
             targets=targets,
             golden=golden,
+            record={**bundle_record(task, spec), **record},
+            model=model,
+            tokenizer=tokenizer,
+            fitted=fitted,
+        ),
+    )
+
+
+def write_encoder_and_head(
+    folder: Path,
+    spec: TrialSpec,
+    task: Task,
+    targets: Targets,
+    parts: tuple[str, torch.nn.Module, Any, FittedModel | LabelReader],
+    examples: pa.Table,
+    logits: Any,
+    record: Mapping[str, Any],
+) -> None:
+    """Write the bundle of a model beside which something lies that reads its answers.
+
+    Args:
+        parts: kind of bundle; the model and its tokenizer, as transformers has them; what lies beside them.
+        examples, logits: golden examples (N), and what is said of them (N, C).
+    """
+    kind, model, tokenizer, fitted = parts
+    write_bundle(
+        folder,
+        BundleContents(
+            kind=kind,
+            task=spec.task,
+            targets=targets,
+            golden=_golden(task, targets, examples, logits, None),
             record={**bundle_record(task, spec), **record},
             model=model,
             tokenizer=tokenizer,

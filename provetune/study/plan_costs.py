@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from provetune.core.protocols import BY_STEPS
 from provetune.study.plan_pilot import Pilot
 from provetune.study.repeated import is_deterministic
 from provetune.study.trial import read_result
@@ -96,14 +97,15 @@ def _trial_cost(
     resolved: ResolvedStudy, workspace: Workspace, name: str, seconds: float | None, found: Mapping[str, Any] | None
 ) -> TrialCost:
     candidate, backbone = resolved.problem.candidates[name], resolved.backbones.get(name)
-    share = 1.0 if candidate.data is None else candidate.data.share
     rows = {split: getattr(resolved.splits, split).num_rows for split in ("train", "validation", "test")}
+    data, labels = candidate.data, len(resolved.targets.names)
+    share = 1.0 if data is None else data.part_of(rows["train"], labels)
     once = judge = 0.0
     memory, bundle = None, weight_bytes(backbone) or None
     measured = None
     if found is not None:
         bundle = found["bundle_bytes"] or bundle
-        if learns_from(candidate.method) == "weights":
+        if learns_from(candidate.method) in BY_STEPS:
             features = rows["train"] * share * float(candidate.epochs)
             scored = (int(candidate.evaluations) + 1) * rows["validation"]
             steps = features * found["row_seconds"] + scored * found["score_seconds"]

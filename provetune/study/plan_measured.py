@@ -16,7 +16,9 @@ import numpy as np
 
 from provetune.core.files import disk_errors, read_json, write_json
 from provetune.core.processor import processor_name, usable_cores
+from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE
 from provetune.study.engines import ENGINES, Job
+from provetune.study.other_rows import save_other_rows
 from provetune.study.plan_rehearsal import JOB
 from provetune.study.splits_store import save_splits
 from provetune.study.trial_plan import learns_from, make_specs
@@ -94,16 +96,18 @@ class Measurements:
         ) as temporary:
             place = Workspace(Path(temporary), "plan", "")
             save_splits(place.study_folder(self.resolved.study_id), some)
+            save_other_rows(place.study_folder(self.resolved.study_id), self.resolved.other_rows)
             specs = make_specs(self.resolved, place, self.threads)
             spec = next(spec for spec in specs if spec.candidate == name)
-            once = {"epochs": 1.0, "evaluations": 1, "patience": None, "data": None}
+            # Every layer learns, as in the last epochs of gradual unfreezing.
+            once = {"epochs": 1.0, "evaluations": 1, "patience": None, "data": None, "unfreeze": "all"}
             yield replace(spec, settings={**spec.settings, **once}, study={}), Path(temporary) / "logs"
 
     def _sample_size(self, name: str) -> int:
         candidate = self.resolved.problem.candidates[name]
         kind = learns_from(candidate.method)
-        if kind != "weights":
-            return _TEXT_ROWS if kind in ("texts", "examples") else _FEATURE_ROWS
+        if kind not in BY_STEPS:
+            return _TEXT_ROWS if kind in WITHOUT_BACKBONE else _FEATURE_ROWS
         return _STEPS * int(candidate.batch_rows) * candidate.accumulate
 
     def _file(self, name: str) -> Path:

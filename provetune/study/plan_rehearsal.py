@@ -15,6 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provetune.core.protocols import BY_STEPS
 from provetune.study.trial import fix_arithmetic
 from provetune.study.trial_plan import learns_from
 from provetune.study.trial_spec import TrialSpec
@@ -43,19 +44,19 @@ def rehearse_job(spec: Mapping[str, Any]) -> Work:
     trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
     yield {"event": "rehearsal", "candidate": trial.candidate}
     fix_arithmetic(trial)
-    rehearse = _rehearse_steps if learns_from(trial.settings["method"]) == "weights" else _rehearse_fit
+    rehearse = _rehearse_steps if learns_from(trial.settings["method"]) in BY_STEPS else _rehearse_fit
     return {**rehearse(trial), "memory_bytes": _peak_memory(trial.device)}
 
 
 def _rehearse_steps(trial: TrialSpec) -> dict[str, Any]:
     """Seconds of a training row and of a scored row, and what a trial costs before and after its steps."""
-    from provetune.study.trained import train_weights
+    from provetune.study.trial import learn
 
     _warm_up(trial)
     began = time.monotonic()
     heard: list[tuple[float, dict[str, Any]]] = []
     learned: Learned | None = None
-    work = train_weights(trial)
+    work = learn(trial)
     try:
         while not _is_enough(heard):
             event = next(work)
@@ -93,10 +94,9 @@ def _rehearse_fit(trial: TrialSpec) -> dict[str, Any]:
 
 
 def _fit(trial: TrialSpec) -> Learned:
-    from provetune.study.fitted import fit_at_once
-    from provetune.study.learned_examples import learn_examples
+    from provetune.study.trial import learn
 
-    work = (learn_examples if learns_from(trial.settings["method"]) == "examples" else fit_at_once)(trial)
+    work = learn(trial)
     while True:
         try:
             next(work)
@@ -149,9 +149,9 @@ def _row_counts(trial: TrialSpec) -> tuple[int, int]:
 
 def _warm_up(trial: TrialSpec) -> None:
     """Begin once in vain: libraries are loaded on the way, which a worker does once for all of its trials."""
-    from provetune.study.trained import train_weights
+    from provetune.study.trial import learn
 
-    work = train_weights(replace(trial, folder=f"{trial.folder}-warm", cache=f"{trial.cache}-warm"))
+    work = learn(replace(trial, folder=f"{trial.folder}-warm", cache=f"{trial.cache}-warm"))
     next(work)
     work.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from provetune.core.protocols import Method, Metric, Task
+from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE, Method, Metric, Task
 from provetune.core.suggest import advice
 from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
@@ -21,6 +21,7 @@ from provetune.study.objectives import objectives_named
 
 DEFAULT_TASK = "classification"
 _GRADIENT_FIELDS = (
+    "keep_head",
     "objective",
     "epochs",
     "learning_rate",
@@ -28,6 +29,15 @@ _GRADIENT_FIELDS = (
     "batch_rows",
     "weight_decay",
     "warmup",
+    "schedule",
+    "optimiser",
+    "layer_decay",
+    "unfreeze",
+    "ema",
+    "gradient_checkpointing",
+    "hidden_dropout",
+    "attention_dropout",
+    "head_dropout",
     "accumulate",
     "clip",
     "patience",
@@ -50,9 +60,9 @@ def suits(method: Method, task: Task) -> bool:
 
 def fields_without_effect(method: Method) -> tuple[str, ...]:
     """Common candidate fields that a method does not use."""
-    if method.learns_from == "weights":
+    if method.learns_from in BY_STEPS:
         return ()
-    return _GRADIENT_FIELDS if method.learns_from == "features" else (*_ENCODER_FIELDS, *_GRADIENT_FIELDS)
+    return (*_ENCODER_FIELDS, *_GRADIENT_FIELDS) if method.learns_from in WITHOUT_BACKBONE else _GRADIENT_FIELDS
 
 
 def _check_task(content: Mapping[str, Any]) -> Iterable[Fault]:

@@ -29,8 +29,8 @@ BUNDLE, VALIDATION = "bundle", "validation.parquet"
 def is_deterministic(candidate: Candidate | Mapping[str, Any]) -> bool:
     """Whether all runs of a candidate are equal, whatever their seeds.
 
-    They are where its method draws no number and it learns from all rows: which rows a share holds is drawn anew
-    for each seed.
+    They are where its method draws no number and it learns from all rows: which rows a share or a subset holds is drawn
+    anew for each seed.
 
     Args:
         candidate: as resolved, or its fields as JSON (`TrialSpec.settings`).
@@ -38,11 +38,11 @@ def is_deterministic(candidate: Candidate | Mapping[str, Any]) -> bool:
     from provetune.models.methods import METHODS
 
     if isinstance(candidate, Mapping):
-        method, written = candidate["method"], candidate.get("data")
-        share = 1.0 if written is None else written.get("share", 1.0)
+        method, written = candidate["method"], candidate.get("data") or {}
+        draws = written.get("share", 1.0) < 1 or written.get("subset") is not None
     else:
-        method, share = candidate.method, 1.0 if candidate.data is None else candidate.data.share
-    return share == 1 and bool(getattr(METHODS.get(method), "deterministic", False))
+        method, draws = candidate.method, candidate.data is not None and candidate.data.draws
+    return not draws and bool(getattr(METHODS.get(method), "deterministic", False))
 
 
 def first_run(spec: TrialSpec) -> Path | None:

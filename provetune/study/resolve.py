@@ -62,7 +62,8 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
     task = TASKS.get(problem.task)
     splits = make_splits(problem.data, problem_file.path.parent, task)
     targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
-    refuse_blocking(splits, task, out_of_scope=problem.data.out_of_scope)
+    named = problem.options.get("labels") or ()
+    refuse_blocking(splits, task, out_of_scope=problem.data.out_of_scope, labels=named)
     check_scopes(problem_file, targets, splits)
     notes = [*splits.notes]
     problem = _with_language(problem, splits, notes)
@@ -92,6 +93,7 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
         code_hash=code_hash(),
         machine=describe_machine(device=chooser.device, precision=chooser.precisions),
         device=chooser.device,
+        other_rows=chooser.other_rows,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from provetune.study.splits_store import NAMES, load_split
 from provetune.version import __version__
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pydantic import BaseModel
 
     from provetune.data.splits import Splits
@@ -48,6 +49,8 @@ class ResolvedStudy:
         code_hash: hash of our own source files.
         machine: see `provetune.study.machine`; its ``threads_per_trial`` is None until the run settles it.
         device: where trials compute.
+        other_rows: rows of other files that candidates learn from, by `provetune.study.other_rows.rows_key`, in memory
+            until they are saved.
     """
 
     problem: Problem
@@ -63,6 +66,7 @@ class ResolvedStudy:
     code_hash: str
     machine: Mapping[str, Any]
     device: str
+    other_rows: Mapping[str, pa.Table] = field(default_factory=dict)
 
     @property
     def metric(self) -> str:
@@ -92,6 +96,7 @@ class ResolvedStudy:
             test=pa.table({name: pa.nulls(test.num_rows) for name in test.column_names}),
             set_aside=self.splits.set_aside.schema.empty_table(),
         )
+        self.other_rows = {}
 
     def entry(self, workspace: str, machine: Mapping[str, Any]) -> StudyEntry:
         """The study as the ledger freezes it.

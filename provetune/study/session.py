@@ -19,6 +19,7 @@ from provetune.study.failed_runs import FailedCheck, fix_check
 from provetune.study.interim import Stage, plan_stages
 from provetune.study.judging import Judging
 from provetune.study.machine import differences, package_versions
+from provetune.study.other_rows import save_other_rows
 from provetune.study.parallelism import Plan, plan_workers
 from provetune.study.plan import plan_notes
 from provetune.study.resolved import RESOLVED, ResolvedStudy, save_resolved
@@ -82,6 +83,7 @@ class Session:
         """Rows and resolved problem on the disk, everything frozen in the ledger, before the first step."""
         known = None if fresh else self.ledger.find_study(self.resolved.study_id, self.workspace.identity)
         save_splits(self.folder, self.resolved.splits)
+        save_other_rows(self.folder, self.resolved.other_rows)
         if self.resolved.splits.set_aside.num_rows:
             write_set_aside(self.folder / SET_ASIDE, self.resolved.splits.set_aside)
         self.resolved.leave_rows_on_disk(self.folder)

@@ -156,8 +156,8 @@ class StudyClaims:
 
 
 def _data_note(name: str, candidate: Candidate) -> str | None:
-    if candidate.data is None or candidate.data.share == 1:
+    if candidate.data is None or not candidate.data.draws:
         return None
-    return (
-        f"each run of '{name}' draws its own {candidate.data.share:.0%} of the training rows: their luck is in it too"
-    )
+    subset = candidate.data.subset
+    drawn = f"{candidate.data.share:.0%} of the" if subset is None else f"{subset.per_label:,} rows a label of the"
+    return f"each run of '{name}' draws its own {drawn} training rows: their luck is in it too"

@@ -12,6 +12,7 @@ from provetune.study.objectives import named
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Targets, Task
+    from provetune.models.backbones import Backbone
     from provetune.problem.syntax import Candidate
 
 
@@ -48,6 +49,7 @@ def situation_of(
         columns=columns,
         rows=rows,
         folder=folder,
+        labels=tuple(targets.names),
     )
 
 
@@ -65,6 +67,26 @@ def refuse_unsupported(situation: Situation, where: Callable[..., str] = lambda 
     _ask("method", METHODS.get(situation.method), situation, where)
     for objective in named(situation.objectives):
         _ask("objective", objective, situation, where)
+
+
+def refuse_unknown_dropouts(candidate: Candidate, backbone: Backbone | None, where: Callable[..., str]) -> None:
+    """Refuse a dropout that a candidate's backbone does not know.
+
+    Args:
+        where: the place of a field of the candidate in the problem file.
+
+    Raises:
+        UsageError: it does not.
+    """
+    from provetune.models.dropouts import check_dropouts, named_dropouts
+
+    for name, share in named_dropouts(candidate.model_dump()).items():
+        if backbone is None:
+            continue
+        try:
+            check_dropouts(backbone.path, {name: share})
+        except UsageError as error:
+            raise UsageError(error.message, where=where(name), hint=error.hint) from error
 
 
 def _ask(field: str, plugin: object, situation: Situation, where: Callable[..., str]) -> None:

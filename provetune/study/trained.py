@@ -30,8 +30,11 @@ from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
 from provetune.study.learned import Learned
 from provetune.study.objectives import checkpoint_metric, objectives_of, with_reference
+from provetune.study.other_rows import load_other_rows
+from provetune.study.start import keep_head
+from provetune.study.teachers import Asker
 from provetune.study.tracking import tracking
-from provetune.study.trial_rows import learned_from, seen_rows
+from provetune.study.trial_rows import as_seen, learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import torch
 
+    from provetune.core.minimised import RowUse
     from provetune.core.protocols import Answers, FeatureColumns, Outputs
     from provetune.training.loop import Source
     from provetune.training.settings import TrainSettings
@@ -69,6 +73,7 @@ class _Training:
     def __init__(self, spec: TrialSpec) -> None:
         import torch
 
+        from provetune.models.dropouts import named_dropouts
         from provetune.models.loading import load_model, load_tokenizer
         from provetune.models.methods import METHODS
         from provetune.tasks import TASKS
@@ -99,7 +104,10 @@ class _Training:
             self.task.head(self.targets),
             derive(spec.seed, "head"),
             device=spec.device,
+            dropouts=named_dropouts(spec.settings),
         )
+        if spec.settings.get("keep_head"):
+            keep_head(plain, Path(spec.backbone["path"]), self.targets)
         settings = self.method.settings(**spec.method_settings)
         torch.manual_seed(derive(spec.seed, "adapter"))  # what is added is drawn from torch's own state
         if isinstance(self.task, PreparesModel):
@@ -148,8 +156,20 @@ class _Training:
             targets = self.targets if labelled else None
             return encode_split(self.task, examples, self.tokenizer, spec.encoding, targets, Path(spec.cache))
 
-        folder = Path(spec.problem_folder) if spec.problem_folder else None
-        return Source(self.train, self.tokenizer, encode, folder, Path(spec.cache))
+        def read_rows(written: str, use: RowUse) -> pa.Table:
+            return as_seen(spec, load_other_rows(Path(spec.study_folder), written, use))
+
+        folder, cache = Path(spec.problem_folder), Path(spec.cache)
+        return Source(
+            examples=self.train,
+            tokenizer=self.tokenizer,
+            encode=encode,
+            folder=folder if spec.problem_folder else None,
+            cache=cache,
+            read_rows=read_rows,
+            ask_bundle=Asker(folder, cache, spec.device).ask,
+            start=str((spec.backbone or {})["path"]) if spec.settings.get("keep_head") else None,
+        )
 
     def _untrained(self) -> Iterator[Event]:
         """The events of a method that learns nothing: the backbone as it is."""

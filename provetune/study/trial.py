@@ -51,7 +51,7 @@ def run_trial(spec: TrialSpec) -> Work:
         spec.place.mkdir(parents=True, exist_ok=True)
     _sweep(spec.place)
     fix_arithmetic(spec)
-    learned = yield from _learn(spec)
+    learned = yield from learn(spec)
     result = _keep(spec, learned)
     _remove_checkpoint(spec.place)
     return result
@@ -88,7 +88,8 @@ def fix_arithmetic(spec: TrialSpec) -> None:
     torch.manual_seed(seed)
 
 
-def _learn(spec: TrialSpec) -> Any:
+def learn(spec: TrialSpec) -> Any:
+    """Learn as the candidate's method does: yields events as JSON, returns what was learned (`Learned`)."""
     from provetune.models.methods import METHODS
 
     learns_from = METHODS.get(spec.settings["method"]).learns_from
@@ -100,6 +101,14 @@ def _learn(spec: TrialSpec) -> Any:
         from provetune.study.learned_examples import learn_examples
 
         return (yield from learn_examples(spec))
+    if learns_from == "contrasts":
+        from provetune.study.contrasted import learn_by_contrast
+
+        return (yield from learn_by_contrast(spec))
+    if learns_from == "labels":
+        from provetune.study.label_reading import read_by_labels
+
+        return (yield from read_by_labels(spec))
     from provetune.study.fitted import fit_at_once
 
     return (yield from fit_at_once(spec))

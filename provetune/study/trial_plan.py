@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE
 from provetune.study.engines import Job
 from provetune.study.frozen_features import piece_jobs
 from provetune.study.machine import package_versions
@@ -77,7 +78,7 @@ def learns_from(method: str) -> str:
 
 def needs_backbone(method: str) -> bool:
     """Whether a method computes with a backbone."""
-    return learns_from(method) in ("features", "weights")
+    return learns_from(method) not in WITHOUT_BACKBONE
 
 
 def weight_bytes(backbone: Any) -> int:
@@ -112,10 +113,11 @@ def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
     if _repeats(spec):
         return _REPEATED_COST
     kind = learns_from(spec.settings["method"])
-    if kind != "weights":
-        return _TEXTS_COST if kind in ("texts", "examples") else _FIT_COST
+    if kind not in BY_STEPS:
+        return {"features": _FIT_COST, "labels": _GRADIENT_COST}.get(kind, _TEXTS_COST)
     size = weight_bytes(resolved.backbones.get(spec.candidate)) / 1e6
-    share = 1.0 if spec.data is None else spec.data.share
+    rows, labels = resolved.splits.train.num_rows, len(resolved.targets.names)
+    share = 1.0 if spec.data is None else spec.data.part_of(rows, labels)
     return _GRADIENT_COST + size * float(spec.settings["epochs"]) * share
 
 

@@ -96,10 +96,10 @@ class TrialSpec:
 
         Where a row may have several labels, the weights are those of having a label against not having it: 1 for the
         most frequent one, or it would hardly ever be given, and 10 at most. The rows are those of the whole training
-        split, whatever share of them the candidate learns from.
+        split, whatever share of them the candidate learns from; of a subset, those that it has of each label.
         """
         wish = self.settings.get("label_weights", "none")
-        counts = self.label_names.counts
+        counts = self.learned_counts
         if wish == AUTO:
             there = [count for count in counts if count]
             wish = "balanced" if there and max(there) > IMBALANCE * min(there) else "none"
@@ -110,6 +110,12 @@ class TrialSpec:
         # A step of a scale that no training row has is no reason to weigh the others.
         inverse = [1.0 / count if count else 0.0 for count in counts]
         return [value * sum(map(bool, counts)) / sum(inverse) for value in inverse]
+
+    @property
+    def learned_counts(self) -> tuple[int, ...]:
+        """Training rows of each label (C,); of a subset, those that are drawn."""
+        counts, data = self.label_names.counts, self.data
+        return counts if data is None or data.subset is None else tuple(min(n, data.subset.per_label) for n in counts)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

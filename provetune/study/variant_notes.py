@@ -9,6 +9,8 @@ from provetune.problem.syntax import CandidateData
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_SHOWN_LABELS = 5
+
 
 def learned_rows_of(name: str, data: CandidateData | None, train: pa.Table) -> tuple[int, list[str]]:
     """Training rows that a candidate learns from, and a sentence for each thing that its data section does.
@@ -35,7 +37,9 @@ def learned_rows_of(name: str, data: CandidateData | None, train: pa.Table) -> t
         kept = first_rows(seen)
         notes.append(_say_repeated(name, train.num_rows - len(kept), train.num_rows))
         seen = keep_rows(seen, kept)
-    rows = count_learned_rows(seen, CandidateData(share=data.share))
+    rows = count_learned_rows(seen, CandidateData(share=data.share, subset=data.subset))
+    if data.subset is not None:
+        notes += _say_subset(name, data.subset.per_label, seen, rows, train.num_rows)
     if data.share < 1:
         notes.append(
             f"'{name}' learns from {rows:,} of {train.num_rows:,} training rows (share {data.share:g}), drawn anew for "
@@ -52,6 +56,20 @@ def _say_masked(name: str, data: CandidateData, changed: int, rows: int) -> str:
         f"'{name}' masks {kinds}: {changed:,} of {rows:,} training texts are changed, and every text that it is "
         "asked about is masked alike."
     )
+
+
+def _say_subset(name: str, per_label: int, seen: pa.Table, rows: int, all_rows: int) -> list[str]:
+    from provetune.data.subsets import labels_short_of
+
+    notes = [
+        f"'{name}' learns from {rows:,} of {all_rows:,} training rows ({per_label:,} a label), drawn anew for each seed: "
+        "a claim about it counts the luck of that draw too."
+    ]
+    if short := labels_short_of(seen, per_label):
+        shown = ", ".join(f"'{label or 'none'}' ({count:,})" for label, count in list(short.items())[:_SHOWN_LABELS])
+        more = f" and {len(short) - _SHOWN_LABELS:,} more" if len(short) > _SHOWN_LABELS else ""
+        notes.append(f"Labels with fewer than {per_label:,} training rows give '{name}' all they have: {shown}{more}.")
+    return notes
 
 
 def _say_corrected(name: str, data: CandidateData, train: pa.Table, left_out: int) -> str:

@@ -21,6 +21,7 @@ from provetune.core.errors import CorruptError
 from provetune.core.files import atomic_path, read_json, write_json
 
 FORMAT = 1
+_AT_TIMES = ("objectives", "average")
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """A run that can go on: progress, weights, best weights, states of optimiser and objectives, random states."""
+    """A run that can go on: progress, weights, their best and their average, states of all that has one."""
 
     progress: Progress
     weights: Mapping[str, torch.Tensor]
@@ -56,6 +57,7 @@ class Checkpoint:
     optimiser: Mapping[str, torch.Tensor]
     identity: str
     objectives: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    average: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
@@ -66,8 +68,9 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         save_file(_whole(checkpoint.weights), temporary / "weights.safetensors")
         save_file(_whole(checkpoint.optimiser), temporary / "optimiser.safetensors")
         save_file(_random_states(), temporary / "random.safetensors")
-        if checkpoint.objectives:
-            save_file(_whole(checkpoint.objectives), temporary / "objectives.safetensors")
+        for name in _AT_TIMES:
+            if held := getattr(checkpoint, name):
+                save_file(_whole(held), temporary / f"{name}.safetensors")
         if checkpoint.best is not None:
             save_file(_whole(checkpoint.best), temporary / "best.safetensors")
         document = {
@@ -99,8 +102,8 @@ def load_checkpoint(folder: Path, identity: str) -> Checkpoint | None:
         optimiser = load_file(newest / "optimiser.safetensors")
         states = load_file(newest / "random.safetensors")
         best = load_file(newest / "best.safetensors") if (newest / "best.safetensors").exists() else None
-        remembered = newest / "objectives.safetensors"
-        objectives = load_file(remembered) if remembered.exists() else {}
+        files = {name: newest / f"{name}.safetensors" for name in _AT_TIMES}
+        held = {name: load_file(file) if file.exists() else {} for name, file in files.items()}
     except (OSError, ValueError, SafetensorError) as error:
         raise CorruptError(
             f"This checkpoint cannot be read ({error}).", where=str(newest), hint="Remove the folder to start anew."
@@ -112,7 +115,7 @@ def load_checkpoint(folder: Path, identity: str) -> Checkpoint | None:
             hint="Run with --fresh to start anew.",
         )
     _restore_random(states, document["python_random"])
-    return Checkpoint(Progress(**document["progress"]), weights, best, optimiser, identity, objectives)
+    return Checkpoint(Progress(**document["progress"]), weights, best, optimiser, identity, **held)
 
 
 def checkpoints_in(folder: Path) -> list[Path]:

@@ -5,7 +5,8 @@ encoder. Here one 64-bit draw serves eight elements: an element is dropped when 
 ``round(256 p)``. The share that is kept is therefore a multiple of 1/256 (0.8984 for p = 0.1) and outputs are
 divided by exactly that share, so expectations are unchanged.
 
-Departure from the textbook that goes with it: attention probabilities are not dropped, hidden states are.
+Departure from the textbook that goes with it: attention probabilities are not dropped unless a candidate asks for it,
+hidden states are.
 """
 
 from __future__ import annotations
@@ -54,15 +55,20 @@ class ByteDropout(nn.Module):
 
 
 class FastDropout:
-    """Swaps every `nn.Dropout` of a model for `ByteDropout`, and back on `restore`."""
+    """Swaps every `nn.Dropout` of a model for `ByteDropout`, and back on `restore`.
 
-    def __init__(self, model: nn.Module) -> None:
+    Args:
+        attention: drop attention probabilities as well.
+    """
+
+    def __init__(self, model: nn.Module, *, attention: bool = False) -> None:
         self.model = model
         self.swapped: dict[str, nn.Dropout] = {}
         for name, module in list(model.named_modules()):
             if type(module) is nn.Dropout and 0 < module.p < 1:
                 self.swapped[name] = module
-                _set(model, name, ByteDropout(0.0 if _on_attention(model, name) else module.p))
+                spared = not attention and _on_attention(model, name)
+                _set(model, name, ByteDropout(0.0 if spared else module.p))
 
     def restore(self) -> None:
         for name, module in self.swapped.items():

@@ -15,6 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from provetune.models.virtual_tokens import has_virtual_tokens
+
 _FIRST_TOKEN_HEADS = (
     "BertForSequenceClassification",
     "RobertaForSequenceClassification",
@@ -78,6 +80,8 @@ def _last_layer(model: nn.Module) -> Any:
     inner: Any = wrapped.get_base_model() if hasattr(model, "get_base_model") else model
     if type(inner).__name__ not in _FIRST_TOKEN_HEADS:
         return None
+    if has_virtual_tokens(inner):
+        return None  # the first token that the layer sees is not the text's
     if getattr(inner.config, "is_decoder", False) or inner.config._attn_implementation != "eager":
         return None
     return inner.base_model.encoder.layer[-1]

@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,20 +22,22 @@ from accelerate import Accelerator
 
 from provetune.core.errors import UsageError
 from provetune.core.events import Evaluated, Event, Finished, Saved, Started, Step, Stopped
-from provetune.core.minimised import LossRun, LossStep
+from provetune.core.minimised import BundleAnswers, LossRun, LossStep, RowUse
 from provetune.core.protocols import Forwards
 from provetune.core.seeds import derive
+from provetune.models.depth import layer_factors
 from provetune.models.forward import number_format
+from provetune.training.averaging import Average, standing_in
 from provetune.training.batching import BatchPlan, Group
 from provetune.training.checkpoints import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from provetune.training.dropout import FastDropout
 from provetune.training.first_token import FirstTokenOnly
 from provetune.training.minimisation import Minimisation
-from provetune.training.optimisers import Optimiser
-from provetune.training.optimisers.fast import FastAdamW
-from provetune.training.optimisers.plain import PlainAdamW
-from provetune.training.schedule import linear_with_warmup
+from provetune.training.optimisers import OPTIMISERS, Optimiser
+from provetune.training.recomputing import RecomputedLayers
+from provetune.training.schedule import SCHEDULES
 from provetune.training.settings import TrainSettings
+from provetune.training.unfreezing import Unfreezing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -116,6 +118,7 @@ class Source:
         encode: rows like them into features.
         folder: the problem file's.
         cache: folder of what runs share.
+        read_rows, ask_bundle, start: see `provetune.core.minimised.LossRun`.
     """
 
     examples: pa.Table | None = None
@@ -123,6 +126,9 @@ class Source:
     encode: Callable[[pa.Table], FeatureColumns] | None = None
     folder: Path | None = None
     cache: Path | None = None
+    read_rows: Callable[[str, RowUse], pa.Table] | None = None
+    ask_bundle: Callable[[str, pa.Table], BundleAnswers] | None = None
+    start: str | None = None
 
 
 @dataclass(frozen=True)
@@ -168,8 +174,14 @@ class _Run:
         # Before the optimiser, which may put other weights in the model's place; afterwards nothing is drawn.
         self._seed_everything()
         self.minimisation = minimise(self._loss_run())
-        self.shortcuts: list[FastDropout | FirstTokenOnly] = []
+        self.changes: list[FastDropout | FirstTokenOnly | RecomputedLayers] = []
+        if self.settings.gradient_checkpointing:
+            self.changes.append(RecomputedLayers(self.model))
+        self.unfreezing = Unfreezing(self.model) if self.settings.unfreeze == "gradual" else None
         self.optimiser = self._make_optimiser()
+        decay = self.settings.ema
+        self.average = None if decay is None else Average(self.optimiser.masters(), decay)
+        self.identity = self._identity()
 
     def _loss_run(self) -> LossRun:
         given, source = self.given, self.given.source
@@ -177,6 +189,7 @@ class _Run:
         def cannot(examples: pa.Table) -> FeatureColumns:
             raise UsageError("An objective wants rows encoded, and this run was not told how.")
 
+        asked = {"read_rows": source.read_rows, "ask_bundle": source.ask_bundle}
         return LossRun(
             model=self.model,
             task=self.task,
@@ -194,6 +207,9 @@ class _Run:
             task_loss=self._task_loss,
             folder=source.folder,
             cache=source.cache,
+            label_weights=self.label_weights,
+            start=source.start,
+            **{name: call for name, call in asked.items() if call is not None},
         )
 
     def events(self, folder: Path, should_stop: Callable[[], bool]) -> Iterator[Event]:
@@ -225,24 +241,29 @@ class _Run:
     def close(self) -> None:
         """Give the model back plain, however the run ended."""
         self.optimiser.release()
-        while self.shortcuts:
-            self.shortcuts.pop().restore()
+        while self.changes:
+            self.changes.pop().restore()
+        if self.unfreezing is not None:
+            self.unfreezing.release()
 
     def _make_optimiser(self) -> Optimiser:
-        decay = self.settings.weight_decay
-        wants_plain = self.given.follow is not None or self.minimisation.touches_weights
-        if not self.settings.speedups or self.device != "cpu" or wants_plain:
-            return PlainAdamW(self.model, weight_decay=decay)
-        self.shortcuts = [FirstTokenOnly(self.model), FastDropout(self.model)]
-        number = torch.bfloat16 if self.settings.precision == "bf16" else torch.float32
-        return FastAdamW(self.model, weight_decay=decay, dtype=number)
+        settings, kind = self.settings, OPTIMISERS.get(self.settings.optimiser)
+        factors = None if settings.layer_decay == 1 else layer_factors(self.model, settings.layer_decay)
+        # What sees gradients or weights themselves, or leaves some weights out for a while, needs the plain ways.
+        wants_plain = self.given.follow is not None or self.minimisation.touches_weights or self.unfreezing is not None
+        if not settings.speedups or self.device != "cpu" or wants_plain or not kind.has_fast:
+            return kind.make(self.model, weight_decay=settings.weight_decay, factors=factors)
+        attention = settings.attention_dropout is not None
+        self.changes += [FirstTokenOnly(self.model), FastDropout(self.model, attention=attention)]
+        number = torch.bfloat16 if settings.precision == "bf16" else torch.float32
+        return kind.make(self.model, weight_decay=settings.weight_decay, factors=factors, fast=number)
 
     def _seed_everything(self) -> None:
         torch.manual_seed(derive(self.given.seed, "dropout"))
         random.seed(derive(self.given.seed, "python"))
 
     def _resume(self, folder: Path) -> None:
-        found = load_checkpoint(folder, self._identity())
+        found = load_checkpoint(folder, self.identity)
         if found is None:
             return
         self.progress = found.progress
@@ -251,9 +272,13 @@ class _Run:
         self.optimiser.load_weights(found.weights)
         self.optimiser.load_state(found.optimiser)
         self.minimisation.load_state(found.objectives)
+        if self.average is not None:
+            self.average.load(found.average)
 
     def _step(self, group: Group, total: int, seconds: float) -> Step:
-        factor = linear_with_warmup(self.progress.step, total, self.settings.warmup)
+        if self.unfreezing is not None:
+            self.unfreezing.begin_epoch(group.epoch)
+        factor = SCHEDULES[self.settings.schedule](self.progress.step, total, self.settings.warmup)
         rate = self.settings.learning_rate * factor
         count = sum(len(indices) for indices in group.batches)
         loss_sum = 0.0
@@ -268,6 +293,8 @@ class _Run:
             loss_sum += float(loss.detach()) * share
         norm = self.optimiser.step(rate, self.settings.clip, self._after_move(total))
         self.minimisation.after_step(self.progress.step)
+        if self.average is not None:
+            self.average.update(self.optimiser.masters(), self.progress.step)
         self.progress.step += 1
         self.progress.examples += count
         return Step(self.progress.step, loss_sum, rate, norm, self.progress.examples, seconds)
@@ -293,7 +320,10 @@ class _Run:
         return number_format(self.model, self.settings.precision, self.device)
 
     def _evaluate(self) -> Evaluated:
-        scores = dict(self.given.score(self.model))
+        with standing_in(self.average, self.optimiser):
+            return self._judge(dict(self.given.score(self.model)))
+
+    def _judge(self, scores: dict[str, float]) -> Evaluated:
         self.model.train()
         value = scores[self.primary.name] * (1 if self.primary.higher_is_better else -1)
         better = self.progress.best_score is None or value > self.progress.best_score
@@ -316,7 +346,8 @@ class _Run:
     def _save(self, folder: Path) -> Path:
         weights, state = self.optimiser.weights(), self.optimiser.state()
         remembered = self.minimisation.state()
-        checkpoint = Checkpoint(self.progress, weights, self.best, state, self._identity(), remembered)
+        average = {} if self.average is None else self.average.values
+        checkpoint = Checkpoint(self.progress, weights, self.best, state, self.identity, remembered, average)
         return save_checkpoint(folder, checkpoint)
 
     def _finish(self, seconds: float) -> Finished:
@@ -329,19 +360,21 @@ class _Run:
 
     def _identity(self) -> str:
         """Hash of what a checkpoint must share with the run that goes on from it."""
-        settings = asdict(self.settings) | {"checkpoint_minutes": None, "checkpoint_steps": None}
         shapes = {name: list(p.shape) for name, p in self.model.named_parameters() if p.requires_grad}
-        facts = [settings, self.given.seed, len(self.features), int(self.features.lengths.sum()), shapes]
+        rows = [len(self.features), int(self.features.lengths.sum())]
+        facts = [self.settings.identity(), self.given.seed, *rows, shapes]
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
     def _details(self) -> dict[str, Any]:
-        learning = sum(parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad)
+        learning = sum(weights.numel() for weights in self.optimiser.masters().values())
         return {
             "precision": self.settings.precision,
             "threads": torch.get_num_threads(),
             "device": self.device,
             "features": len(self.features),
-            "optimiser": type(self.optimiser).__name__,
+            "optimiser": self.settings.optimiser,
+            "fast": any(isinstance(change, FastDropout) for change in self.changes),
+            "groups": 1 if self.unfreezing is None else len(self.unfreezing.groups),
             "trainable_parameters": learning,
         }
 

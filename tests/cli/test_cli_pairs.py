@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def test_lines_of_a_pipe_are_no_pairs(
     assert (
         'provetune predict BUNDLE "first text" --pair "second text"; for many, --input FILE' in capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize(("kind", "asked"), [("one", '"some text"'), ("pair", '"some text" --pair "another text"')])
+def test_the_next_line_of_a_run_is_one_that_works(
+    bundles: dict[str, str], kind: str, asked: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = next(place for place in Path(bundles[kind]).parents if (place / "messages.csv").is_file())
+    assert answer(["run", str(folder / "problem.yaml"), "--quiet"]) == 0
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Next:"))
+    assert line.endswith(f"problem.yaml {asked}")
+    words = shlex.split(line.removeprefix("Next:"))
+    assert answer(words[1:]) == 0

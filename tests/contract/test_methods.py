@@ -10,7 +10,15 @@ import pytest
 import torch
 from pydantic import BaseModel, ValidationError
 
-from provetune.core.protocols import ExampleMethod, FitMethod, Method, Targets, WeightMethod
+from provetune.core.protocols import (
+    AttachesAdapter,
+    ExampleMethod,
+    FitMethod,
+    Method,
+    StaysApart,
+    Targets,
+    WeightMethod,
+)
 from provetune.inference.backends import BACKENDS
 from provetune.models.loading import load_model
 from provetune.models.methods import METHODS
@@ -202,9 +210,36 @@ def test_merged_model_is_plain_and_answers_the_same(learning: Any, tiny_backbone
     train_a_little(model.train())
     learned = logits_of(model)
     merged = learning.merge(model)
-    assert type(merged) is type(plain_model(tiny_backbone))
-    assert set(merged.state_dict()) == set(plain_model(tiny_backbone).state_dict())
     torch.testing.assert_close(logits_of(merged), learned, rtol=1e-4, atol=1e-5)
+    plain = learning.plain(merged) if isinstance(learning, StaysApart) else merged
+    assert type(plain) is type(plain_model(tiny_backbone))
+    assert set(plain.state_dict()) == set(plain_model(tiny_backbone).state_dict())
+
+
+def test_what_stays_apart_says_so_and_is_no_part_of_the_plain_model(learning: Any, tiny_backbone: Path) -> None:
+    """Kinds of bundles, too: what plain transformers opens must answer as it was learned."""
+    assert isinstance(learning, StaysApart) == (learning.bundle_kind == "adapted")
+    if not isinstance(learning, StaysApart):
+        return
+    model = learning.merge(prepare(learning, tiny_backbone))
+    train_a_little(model.train())
+    answered = logits_of(model).clone()
+    plain = learning.plain(model)
+    assert not torch.equal(logits_of(plain), answered)
+    assert torch.equal(logits_of(model), answered)  # it stayed as it was
+
+
+def test_adapter_alone_goes_back_onto_the_same_backbone(learning: Any, tiny_backbone: Path, tmp_path: Path) -> None:
+    """Head included, and to the last bit."""
+    if not isinstance(learning, AttachesAdapter):
+        pytest.skip(f"{learning.name} keeps no adapter")
+    model = prepare(learning, tiny_backbone)
+    train_a_little(model.train())
+    kept = learning.merge(model) if isinstance(learning, StaysApart) else model
+    answered = logits_of(kept).clone()
+    learning.save_adapter(kept, tmp_path)
+    fresh = load_model(tiny_backbone, TASK.auto_class, TASK.head(TARGETS), 99)
+    assert torch.equal(logits_of(learning.attach(fresh, tmp_path)), answered)
 
 
 def test_preparing_is_repeatable_from_torch_s_seed(learning: Any, tiny_backbone: Path) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+FAMILIES = ("t5", "mt5", "bart", "marian")
+_LAYERS = {"layers": 2, "attention_heads": 4, "ffn_dim": 64}
 TEMPLATE = (
     "{% for message in messages %}<|{{ message['role'] }}|> {{ message['content'] }} [SEP] {% endfor %}"
     "{% if add_generation_prompt %}<|assistant|> {% endif %}"
@@ -41,24 +43,14 @@ def tiny_tokenizer(texts: Iterable[str]) -> Any:
     return tokenizer
 
 
-def tiny_model(auto_class: str, head: dict[str, Any], vocabulary: int, seed: int = 0) -> Any:
-    """A random model of one of transformers' classes."""
+def tiny_model(auto_class: str, head: dict[str, Any], vocabulary: int, seed: int = 0, family: str = "t5") -> Any:
+    """A random model of one of transformers' classes; of encoder–decoders, of one of `FAMILIES`."""
     import torch
     import transformers
 
     torch.manual_seed(seed)
     if auto_class == "AutoModelForSeq2SeqLM":
-        config: Any = transformers.T5Config(
-            vocab_size=vocabulary,
-            d_model=32,
-            d_kv=8,
-            d_ff=64,
-            num_layers=2,
-            num_heads=4,
-            decoder_start_token_id=0,
-            eos_token_id=3,
-            **head,
-        )
+        config: Any = _encoder_decoder(family, vocabulary, head)
     elif auto_class == "AutoModelForCausalLM":
         config = transformers.LlamaConfig(
             vocab_size=vocabulary,
@@ -73,3 +65,18 @@ def tiny_model(auto_class: str, head: dict[str, Any], vocabulary: int, seed: int
     else:
         config = transformers.BertConfig(vocab_size=vocabulary, max_position_embeddings=64, **SIZES, **head)
     return getattr(transformers, auto_class).from_config(config).eval()
+
+
+def _encoder_decoder(family: str, vocabulary: int, head: dict[str, Any]) -> Any:
+    """T5 and mT5 have relative positions, the latter a gated layer and a head of its own; BART begins with the end mark
+    and Marian with the padding, both end by force."""
+    import transformers
+
+    common = {"vocab_size": vocabulary, "pad_token_id": 0, "eos_token_id": 3, "d_model": 32, **head}
+    if family in ("t5", "mt5"):
+        made = {"t5": transformers.T5Config, "mt5": transformers.MT5Config}[family]
+        return made(d_kv=8, d_ff=64, num_layers=2, num_heads=4, decoder_start_token_id=0, **common)
+    layers = {f"{side}_{part}": size for side in ("encoder", "decoder") for part, size in _LAYERS.items()}
+    made = {"bart": transformers.BartConfig, "marian": transformers.MarianConfig}[family]
+    start = {"bart": 3, "marian": 0}[family]
+    return made(max_position_embeddings=128, decoder_start_token_id=start, forced_eos_token_id=3, **layers, **common)

@@ -37,5 +37,10 @@ def test_no_separator(cells: list[str | None]) -> None:
     assert find_separator(cells) is None
 
 
+def test_few_labels_are_enough() -> None:
+    assert find_separator([*["a;c", "b;c", "a;d", "b;d"] * 10, "a", "zz;a", ""]) == ";"
+    assert find_separator(["cheap|fast", "fast", "cheap", ""] * 5) == "|"
+
+
 def test_a_sign_in_one_cell_is_a_slip() -> None:
     assert find_separator([*SINGLE * 10, "Comedy|Drama"]) is None

@@ -109,7 +109,7 @@ def _run(line: str) -> int:
         shutil.copy(words[1], words[2])
         return 0
     assert words[0] == "provetune", f"examples are commands of provetune, not of {words[0]}"
-    if words[1] == "run":
+    if words[1] in ("run", "plan"):
         words += [part for override in SHORTENED for part in ("--set", override)]
     return answer(words[1:])
 

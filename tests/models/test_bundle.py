@@ -24,7 +24,7 @@ from provetune.models.features import load_encoder
 from provetune.models.loading import fold_temperature, load_model, load_tokenizer
 from provetune.models.logistic import Linear
 from provetune.models.methods.head import Head, HeadModel
-from provetune.models.methods.lora import Lora, LoraSettings, load_adapter
+from provetune.models.methods.lora import Lora, LoraSettings
 from provetune.models.methods.tfidf import Tfidf, TfidfSettings
 
 CLASSIFIER = "AutoModelForSequenceClassification"
@@ -135,7 +135,7 @@ def test_the_adapter_is_kept_beside_and_loads(tiny_bert: Path, tmp_path: Path) -
     assert opened.adapter == folder / "adapter"
     assert "adapter/adapter_model.safetensors" in read_json(folder / MANIFEST)["files"]
     assert str(tiny_bert.parent) not in (opened.adapter / "adapter_config.json").read_text(encoding="utf-8")
-    restored = load_adapter(load_model(tiny_bert, CLASSIFIER, HEAD, seed=99), opened.adapter).eval()
+    restored = Lora().attach(load_model(tiny_bert, CLASSIFIER, HEAD, seed=99), opened.adapter).eval()
     assert golden.check(answers(restored, tokenizer), where="adapter", tolerance=1e-5) <= 1e-5
     assert (
         golden.check(answers(load_model(folder, CLASSIFIER, {}, seed=0), load_tokenizer(folder)), where="merged")

@@ -9,9 +9,10 @@ import pytest
 import torch
 import transformers
 
+from provetune.models.adapted_layers import find_targets
 from provetune.models.loading import head_modules
 from provetune.models.methods.full import Full, FullSettings
-from provetune.models.methods.lora import Lora, LoraSettings, find_targets, load_adapter
+from provetune.models.methods.lora import Lora, LoraSettings
 
 SMALL: dict[str, Any] = {
     "vocab_size": 60,
@@ -86,7 +87,7 @@ def test_what_an_adapter_learned_survives_merging_saving_and_loading(family: str
     torch.testing.assert_close(found(IDS).logits, said, atol=1e-5, rtol=1e-4)
     (tmp_path / "adapter").mkdir()
     Lora().save_adapter(wrapped, tmp_path / "adapter")
-    torch.testing.assert_close(load_adapter(make(family), tmp_path / "adapter")(IDS).logits, said)
+    torch.testing.assert_close(Lora().attach(make(family), tmp_path / "adapter")(IDS).logits, said)
 
 
 def test_full_trains_everything() -> None:

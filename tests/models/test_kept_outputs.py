@@ -11,7 +11,7 @@ import torch
 
 from provetune.models.kept_outputs import keep_outputs, outputs_key, read_outputs, weights_digest
 from provetune.training.features import FeatureStore
-from provetune.training.optimisers.rows import EmbeddingRows
+from provetune.training.optimisers.adamw.rows import EmbeddingRows
 
 
 class Small(torch.nn.Module):

@@ -64,7 +64,7 @@ def test_parameters_keep_their_names_and_learn_in_small_steps():
 
 
 def test_an_adapter_is_kept_for_the_plain_model(tmp_path):
-    from provetune.models.methods.lora import load_adapter
+    from provetune.models.methods.lora import Lora
 
     lora = METHODS.get("lora")
     start = model(1)
@@ -80,7 +80,7 @@ def test_an_adapter_is_kept_for_the_plain_model(tmp_path):
     np.testing.assert_allclose(said(wrapped), wanted, rtol=1e-4)
     np.testing.assert_allclose(said(lora.merge(wrapped)), wanted, rtol=1e-4)
     lora.save_adapter(wrapped, tmp_path)
-    np.testing.assert_allclose(said(load_adapter(model(1), tmp_path).eval()), wanted, rtol=1e-4)
+    np.testing.assert_allclose(said(Lora().attach(model(1), tmp_path).eval()), wanted, rtol=1e-4)
 
 
 def test_what_does_not_fit_is_refused():

@@ -13,10 +13,11 @@ from pydantic import ValidationError
 
 from provetune.core.errors import UsageError
 from provetune.core.protocols import WeightMethod
+from provetune.models.adapted_layers import find_targets
 from provetune.models.loading import load_model
 from provetune.models.methods import METHODS
 from provetune.models.methods.full import Full, FullSettings
-from provetune.models.methods.lora import Lora, LoraSettings, find_targets, load_adapter
+from provetune.models.methods.lora import Lora, LoraSettings
 
 SMALL: dict[str, Any] = {"vocab_size": 40, "num_labels": 3, "pad_token_id": 0}
 BERT_LIKE: dict[str, Any] = {
@@ -138,7 +139,7 @@ def test_lora_in_every_family(family: str, tmp_path: Path) -> None:
     fresh = make(family)
     for name, parameter in fresh.named_parameters():
         assert torch.equal(parameter, base[name])
-    torch.testing.assert_close(logits(load_adapter(fresh, tmp_path)), learned, atol=1e-6, rtol=0)
+    torch.testing.assert_close(logits(Lora().attach(fresh, tmp_path)), learned, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from provetune.core.errors import UsageError
+from provetune.statistics.judged import bound_of
 from provetune.statistics.label_counts import LabelCounts, averaged, count_labels, counted_metrics, sensitivity
+from provetune.statistics.measured_rows import MeanOf, MeasuredRows
 from provetune.statistics.rows import JudgedRows, bound_for, row_contributions
 
 
@@ -141,6 +143,34 @@ def test_groups_of_equal_rows_widen_the_bound_by_the_square_root_of_their_size()
         assert grouped.value == pytest.approx(alone.value, rel=1e-9)
         assert grouped.standard_error == pytest.approx(alone.standard_error, rel=1e-9)
         assert grouped.units == 100
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1"])
+def test_few_groups_of_many_rows_are_called_groups(metric):
+    rows = make_rows(400)
+    five = JudgedRows(rows.labels, rows.predictions, rows.probabilities, rows.names, groups=np.arange(400) % 5)
+
+    assert bound_for(metric, rows, 0.95).notes == ()
+    found = bound_for(metric, five, 0.95)
+    assert found.units == 5
+    assert found.notes == ("only 5 groups of rows: the bound is rough",)
+
+
+def test_few_rows_are_called_rows_whatever_their_groups():
+    rows = make_rows(12)
+    two = JudgedRows(rows.labels, rows.predictions, rows.probabilities, rows.names, groups=np.arange(12) % 2)
+
+    assert bound_for("accuracy", two, 0.95).notes == ("only 12 rows: the bound is rough",)
+
+
+def test_numbers_in_few_groups_say_so_too():
+    values = np.linspace(0, 1, 100)
+    groups = np.arange(100) % 7
+    measured = MeasuredRows({"exact": MeanOf(values)}, groups=groups)
+
+    assert bound_of("exact", measured, 0.95).notes == ("only 7 groups of rows: the bound is rough",)
+    assert bound_of("exact", MeasuredRows({"exact": MeanOf(values)}), 0.95).notes == ()
+    assert bound_of("exact", measured.keep(np.arange(100) < 4), 0.95).notes == ("only 4 rows: the bound is rough",)
 
 
 def test_calibration_bound_is_the_same_every_time_and_near_a_direct_resampling():

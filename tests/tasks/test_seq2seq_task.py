@@ -165,7 +165,8 @@ def test_an_adapted_model_writes_before_and_after_merging(family: str, tmp_path:
     settled = TASK.targets(rows(), options={"decoding": "greedy", "max_target_length": 8})
     tokenizer = load_tokenizer(folder)
     torch.manual_seed(2)
-    wrapped = method.prepare(load_model(folder, TASK.auto_class, {}, 0), method.settings(), TASK)
+    # In double precision merging rounds nothing that could turn the likeliest token of a random model into another.
+    wrapped = method.prepare(load_model(folder, TASK.auto_class, {}, 0), method.settings(), TASK).double()
     learning = {name for name, parameter in wrapped.named_parameters() if parameter.requires_grad}
     assert learning
     assert all("lora_" in name and "lm_head" not in name and "shared" not in name for name in learning)
@@ -176,7 +177,7 @@ def test_an_adapted_model_writes_before_and_after_merging(family: str, tmp_path:
     batch = TASK.collate(store.take(range(4)), pad)
     before = TASK.forward(wrapped.eval(), batch)
     merged = method.merge(wrapped)
-    torch.testing.assert_close(TASK.forward(merged, batch), before, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(TASK.forward(merged, batch), before, rtol=1e-9, atol=1e-9)
     texts = [
         [
             str(record["text"])
@@ -185,6 +186,8 @@ def test_an_adapted_model_writes_before_and_after_merging(family: str, tmp_path:
         for each in (wrapped, merged)
     ]
     assert texts[0] == texts[1]
+    untrained = load_model(folder, TASK.auto_class, {}, 0).double().eval()
+    assert (TASK.forward(untrained, batch) - before).abs().max() > 0.01
 
 
 class TestAnswers:

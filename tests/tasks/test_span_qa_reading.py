@@ -206,3 +206,16 @@ def test_xquad(language: str) -> None:
     parts = read(raw)
     assert parts.bad == ()
     assert all(label[0]["start"] >= 0 for label in parts.columns["label"].to_pylist())
+
+
+def test_answers_are_places_in_the_passage_as_given() -> None:
+    task: Any = TASKS.get("span_qa")
+    passage = mask_keeping_places("Write to a.b@c.org before noon.", ["email"])
+    told = {"answer": "noon", "score": 0.9, "start": 24, "end": 28}
+    nothing = {"answer": "", "score": 0.1, "start": None, "end": None}
+    assert passage.text[24:28] == "noon"
+    given = task.point_into_given({**told, "answers": [told, nothing]}, [passage, passage])
+    wanted = {"answer": "noon", "score": 0.9, "start": 26, "end": 30}
+    assert given == {**wanted, "answers": [wanted, nothing]}
+    mail = {"answer": "<EMAIL>", "score": 0.9, "start": 9, "end": 16}
+    assert task.point_into_given(mail, [passage, passage])["answer"] == "a.b@c.org"

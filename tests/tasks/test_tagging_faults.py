@@ -57,7 +57,9 @@ def test_overlaps_and_spans_inside_words(tmp_path: Path) -> None:
     found = findings(tmp_path, train=rows)
     assert found["overlapping_spans"].count == 1
     assert found["overlapping_spans"].rows[0]["message"] == "'Lee' (a, 4 to 7)"
+    assert found["overlapping_spans"].message.startswith("1 span overlaps another")
     assert found["spans_inside_words"].count == 1
+    assert found["spans_inside_words"].message.startswith("1 span begins or ends inside")
     assert found["spans_inside_words"].rows == (
         {"file": "train.jsonl", "row": 1, "split": "train", "message": "'13:00' (t, 11 to 16)"},
     )

@@ -190,8 +190,6 @@ def test_what_cannot_be_used_at_all_is_refused(tmp_path: Path) -> None:
     raw = write(tmp_path, [{"tokens": ["a"], "spans": [[0, 1, "x"]], "text": "a"}])
     with pytest.raises(DataError, match="it is open what the spans count"):
         TASK.read(raw, Data(), Columns(text="tokens", label="spans"))
-    with pytest.raises(DataError, match="Masking moves the letters"):
-        TASK.read(raw, Data(mask=["email"]), Columns(text="text", label="spans"))
     with pytest.raises(DataError, match="No text column is named"):
         TASK.read(raw, Data(), Columns())
     with pytest.raises(DataError, match=r"takes one text column\. Got text, tokens"):

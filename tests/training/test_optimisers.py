@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from provetune.training.optimisers.fast import ROWS_ONLY_FROM, FastAdamW
-from provetune.training.optimisers.plain import PlainAdamW, spared_from_decay
+from provetune.training.optimisers._parameters import spared_from_decay
+from provetune.training.optimisers.adamw.fast import ROWS_ONLY_FROM, FastAdamW
+from provetune.training.optimisers.adamw.plain import PlainAdamW
 
 
 class Bag(nn.Module):

@@ -41,14 +41,14 @@ class FrozenAnswerer:
 
 
 class FrozenEncoderBackend:
-    """Opens folders that the head method wrote."""
+    """Opens folders with an encoder and a linear layer, whichever method made them."""
 
     name = "frozen_encoder"
     summary = "A frozen encoder, computed by torch, with a linear layer."
 
     def open(self, bundle: Any, task: Task, *, precision: str, device: str) -> Answerer:
         from provetune.inference.backends._bert import load_encoder
-        from provetune.models.methods.head import METHOD
+        from provetune.models.head_model import load_head
 
         encoder = open_network(
             Path(bundle.model_path),
@@ -57,7 +57,7 @@ class FrozenEncoderBackend:
             plain=load_encoder,
             transformers=_load_with_transformers,
         )
-        return FrozenAnswerer(encoder, METHOD.load(Path(bundle.path)), task, EncodeSettings(**bundle.record["encode"]))
+        return FrozenAnswerer(encoder, load_head(Path(bundle.path)), task, EncodeSettings(**bundle.record["encode"]))
 
 
 def _load_with_transformers(folder: Path, device: str) -> torch.nn.Module:

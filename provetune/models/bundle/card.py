@@ -9,6 +9,8 @@ from typing import Any
 from provetune.models.bundle.card_labels import answer_limit, label_section
 
 CARD = "README.md"
+ADAPTED = "adapted"
+"""Kind whose folder has the plain model, and in its adapter what must be put back into it to answer."""
 
 
 def model_card(record: Mapping[str, Any]) -> str:
@@ -114,8 +116,10 @@ def _making(record: Mapping[str, Any]) -> str:
 
 def _use(record: Mapping[str, Any]) -> str:
     lines = ["## Use", "", "```python", "import provetune as pt", "", 'model = pt.load("this folder")']
-    paired = _is_paired(record)
+    paired = is_paired(record)
     lines += ['model.predict([("one text", "another")])' if paired else 'model.predict(["some text"])', "```"]
+    if record["bundle_kind"] == ADAPTED:
+        lines += ["", f"{_needs_provetune(record)}"]
     if _loads_anywhere(record) and _pipeline(record) is None:
         lines += _use_of_class(record)
     elif _loads_anywhere(record):
@@ -131,6 +135,14 @@ def _use(record: Mapping[str, Any]) -> str:
             "```",
         ]
     return "\n".join(lines)
+
+
+def _needs_provetune(record: Mapping[str, Any]) -> str:
+    method = (record.get("candidate") or {}).get("method", "adapter")
+    return (
+        f"Provetune is needed to predict. What `{method}` learned cannot be merged into the model's weights and lies in "
+        "the folder `adapter`. Plain transformers opens this folder too, but answers without it: wrongly."
+    )
 
 
 def _use_of_class(record: Mapping[str, Any]) -> list[str]:
@@ -181,7 +193,7 @@ def _pipeline(record: Mapping[str, Any]) -> str | None:
     return found
 
 
-def _is_paired(record: Mapping[str, Any]) -> bool:
+def is_paired(record: Mapping[str, Any]) -> bool:
     """Whether what is asked are two texts."""
     inputs = record.get("inputs") or (record.get("columns") or {}).get("text")
     return isinstance(inputs, list) and len(inputs) == 2

@@ -12,7 +12,7 @@ from provetune.models.bundle.golden import Golden, read_golden
 from provetune.models.bundle.manifest import verify_manifest
 from provetune.models.bundle.record import RECORD, read_record
 from provetune.models.bundle.updating import finish_update
-from provetune.models.bundle.writing import ADAPTER, ENCODER
+from provetune.models.bundle.writing import ADAPTER, BESIDE, ENCODER
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Bundle:
     @property
     def model_path(self) -> Path:
         """Folder of the transformers model: the bundle itself, or its encoder's folder."""
-        return self.path / ENCODER if self.kind == "frozen_encoder" else self.path
+        return self.path / ENCODER if self.kind in BESIDE else self.path
 
     @property
     def adapter(self) -> Path | None:

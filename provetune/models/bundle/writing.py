@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.files import atomic_path, write_bytes
 from provetune.core.protocols import ExampleModel, FittedModel, Targets
-from provetune.models.bundle.card import CARD, model_card
+from provetune.models.bundle.card import ADAPTED, CARD, model_card
 from provetune.models.bundle.golden import Golden, write_golden
 from provetune.models.bundle.manifest import write_manifest
 from provetune.models.bundle.record import FORMAT_VERSION, RECORD, package_versions, record_text
@@ -17,8 +17,12 @@ from provetune.models.bundle.record import FORMAT_VERSION, RECORD, package_versi
 if TYPE_CHECKING:
     import torch
 
+    from provetune.core.little_data import LabelReader
+
 ADAPTER = "adapter"
 ENCODER = "encoder"
+BESIDE = ("frozen_encoder", "entailment", "verbaliser")
+"""Kinds whose model lies in a folder of its own, beside what reads its answers."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +30,15 @@ class BundleContents:
     """What a bundle is made of.
 
     Attributes:
-        kind: ``"transformers"``, ``"frozen_encoder"``, ``"tfidf"`` or ``"examples"``.
+        kind: ``"transformers"``, ``"adapted"``, ``"frozen_encoder"``, ``"entailment"``, ``"verbaliser"``, ``"tfidf"`` or
+            ``"examples"``.
         task: the task's name.
         targets: what it predicts.
         record: further fields of ``provetune.json``: columns, encode, problem, candidate, seed, data, code_hash,
             metrics, temperature, precision, backbone. Versions of packages are added.
         golden: inputs with their expected answers.
-        model: the merged transformers model; for a frozen encoder, the encoder without head; None for tfidf.
+        model: the merged transformers model; of what cannot be merged, the plain one; for a frozen encoder, the encoder
+            without head; None for tfidf.
         tokenizer: its tokenizer; None for tfidf.
         fitted: the fitted model of tfidf or of the head on a frozen encoder; None for transformers.
         adapter: writes an adapter into the folder it is given, or None.
@@ -46,7 +52,7 @@ class BundleContents:
     record: Mapping[str, Any] = field(default_factory=dict)
     model: torch.nn.Module | None = None
     tokenizer: Any = None
-    fitted: FittedModel | ExampleModel | None = None
+    fitted: FittedModel | ExampleModel | LabelReader | None = None
     adapter: Callable[[Path], None] | None = None
     furnish: Callable[[Path], None] | None = None
 
@@ -73,7 +79,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Path:
     with atomic_path(Path(folder)) as temporary:
         temporary.mkdir()
         if contents.model is not None:
-            place = temporary if contents.kind == "transformers" else temporary / ENCODER
+            place = temporary / ENCODER if contents.kind in BESIDE else temporary
             _save_model(place, contents.model, contents.tokenizer, record)
         if contents.fitted is not None:
             contents.fitted.save(temporary)
@@ -92,7 +98,11 @@ def write_bundle(folder: Path, contents: BundleContents) -> Path:
 
 
 def _check(contents: BundleContents) -> None:
-    needed = {"transformers": ("model", "tokenizer"), "frozen_encoder": ("model", "tokenizer", "fitted")}
+    needed = {
+        "transformers": ("model", "tokenizer"),
+        ADAPTED: ("model", "tokenizer", "adapter"),
+        **dict.fromkeys(BESIDE, ("model", "tokenizer", "fitted")),
+    }
     lacking = [name for name in needed.get(contents.kind, ("fitted",)) if getattr(contents, name) is None]
     if lacking:
         raise ValueError(f"A bundle of kind '{contents.kind}' needs {lacking[0]}. Got None instead.")

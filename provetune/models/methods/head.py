@@ -7,26 +7,17 @@ fine-tuning.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.protocols import LearnsFrom, Targets
-from provetune.models.linear_file import load_linear, save_linear
-from provetune.models.logistic import Linear, fit_chosen
-from provetune.models.ridge import VALUES, fit_ridge_chosen
+from provetune.models.head_model import HeadModel, fit_head, load_head
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
-
-_STRENGTHS = (1.0, 4.0, 16.0, 64.0, 256.0)
-_DEFAULT_STRENGTH = 16.0
-_RIDGE_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-_DEFAULT_RIDGE_STRENGTH = 1.0
 
 
 class HeadSettings(BaseModel):
@@ -37,26 +28,6 @@ class HeadSettings(BaseModel):
     C: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         "auto", description="Inverse of the regularisation; auto takes the best of several on the validation rows."
     )
-
-
-@dataclass(frozen=True)
-class HeadModel:
-    """The fitted layer on features of length one: weight (C, D), bias (C,); `facts` has what was chosen."""
-
-    layer: Linear
-    facts: Mapping[str, Any]
-
-    def logits(self, inputs: Array) -> Array:
-        """Scores before normalisation of features (N, D), float32 (N, C)."""
-        return self.layer.logits(np.asarray(inputs, dtype=np.float32))
-
-    def scaled(self, temperature: float) -> HeadModel:
-        """The model with its logits divided by `temperature`."""
-        return HeadModel(self.layer.scaled(temperature), self.facts)
-
-    def save(self, folder: Path) -> None:
-        """Write ``head.safetensors`` and ``head.json``."""
-        save_linear(folder, "head", self.layer, {"facts": dict(self.facts)})
 
 
 class Head:
@@ -87,37 +58,12 @@ class Head:
         label_weights: Array | None = None,
     ) -> HeadModel:
         """Fit on features (N, D); see `FitMethod.fit`. `seed` changes nothing."""
-        held_out = None
-        if validation is not None:
-            held_out = (np.asarray(validation[0], dtype=np.float32), validation[1])
-        features = np.ascontiguousarray(inputs, dtype=np.float32)
         wanted = None if settings.C == "auto" else settings.C
-        if targets.kind == VALUES:
-            strength, layer = fit_ridge_chosen(
-                features,
-                labels,
-                strength=wanted,
-                strengths=_RIDGE_STRENGTHS,
-                default=_DEFAULT_RIDGE_STRENGTH,
-                validation=held_out,
-            )
-            return HeadModel(layer, {"C": strength})
-        strength, layer = fit_chosen(
-            features,
-            labels,
-            len(targets.names),
-            strength=wanted,
-            strengths=_STRENGTHS,
-            default=_DEFAULT_STRENGTH,
-            weights=label_weights,
-            validation=held_out,
-        )
-        return HeadModel(layer, {"C": strength})
+        return fit_head(inputs, labels, targets, strength=wanted, validation=validation, label_weights=label_weights)
 
     def load(self, folder: Path) -> HeadModel:
         """The model that `HeadModel.save` wrote."""
-        layer, document, _ = load_linear(folder, "head")
-        return HeadModel(layer, document.get("facts", {}))
+        return load_head(folder)
 
 
 METHOD = Head()

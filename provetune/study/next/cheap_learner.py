@@ -120,7 +120,7 @@ def find_learner(
     for name in order:
         candidate = problem.candidates[name]
         method = METHODS.get(candidate.method)
-        if method.learns_from not in ("texts", "features") or (candidate.data is not None and candidate.data.share < 1):
+        if method.learns_from not in ("texts", "features") or (candidate.data is not None and candidate.data.draws):
             continue
         train, validation = (_labelled(_seen(folder, split, candidate)) for split in ("train", "validation"))
         train = _at_most(train)

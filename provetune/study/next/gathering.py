@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import Method, Targets, Task, TrialRecord
+from provetune.core.protocols import BY_STEPS, Method, Targets, Task, TrialRecord
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.event_log import read_events
 from provetune.study.failed_runs import FailedCheck, fix_check, sort_runs
@@ -120,7 +120,7 @@ def _usual(
     """What training would be set to where the file says nothing."""
     from provetune.study.choices import training_choices
 
-    if method.learns_from != "weights" or backbone is None:
+    if method.learns_from not in BY_STEPS or backbone is None:
         return {}
     open_fields = candidate.model_copy(update={"learning_rate": AUTO, "epochs": AUTO, "weight_decay": AUTO})
     rows = int(found[0].result.get("details", {}).get("training_rows") or 1)

@@ -69,7 +69,7 @@ class SequenceTask:
     roles: tuple[Role, ...]
     classes: bool = True
     metrics: tuple[Metric, ...]
-    learns_from: tuple[LearnsFrom, ...] = ("texts", "features", "weights")
+    learns_from: tuple[LearnsFrom, ...] = ("texts", "features", "weights", "contrasts", "labels")
     baseline: str | None = "tfidf"
     options: type[BaseModel] = NoOptions
     defaults: Mapping[str, Mapping[str, Any]] = {}

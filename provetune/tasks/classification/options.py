@@ -44,6 +44,11 @@ class ClassificationOptions(BaseModel):
         "for the best F1: one for all (global), one each (per_label), or each its own where at least 20 rows have the "
         "label and one for the rest (auto). Without effect where a row has one label.",
     )
+    labels: list[str] | None = Field(
+        None,
+        description="Labels that there are besides those of the training rows: of rows that an earlier model learned "
+        "from (backbone: BUNDLE, keep_head: true), or that objective: replay mixes in.",
+    )
     abstain: Abstain | None = Field(
         None,
         description="Leave rows unanswered that the model is not sure of: {coverage: 0.9} answers nine in ten, "

@@ -7,6 +7,7 @@ sigmoid each, binary cross-entropy, given from a threshold on that is chosen on 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,23 @@ class Classification(SequenceTask):
         {"text": "My card was charged twice for the same order.", "label": "billing"},
         {"text": "The parcel says delivered, but nothing arrived.", "label": "delivery"},
     )
+
+    def targets(
+        self, examples: pa.Table, *, out_of_scope: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> Targets:
+        """As `SequenceTask.targets`, with the labels that ``options.labels`` names besides."""
+        found = super().targets(examples, out_of_scope=out_of_scope, options=options)
+        counts = {
+            **dict.fromkeys(found.options.get("labels", ()), 0),
+            **dict(zip(found.names, found.counts, strict=True)),
+        }
+        names = tuple(sorted(counts))
+        return replace(found, names=names, counts=tuple(counts[name] for name in names))
+
+    def settle_options(self, options: Mapping[str, Any] | None) -> dict[str, Any]:
+        """The task's own settings, every default filled in; no further labels are none."""
+        settled = super().settle_options(options)
+        return {name: value for name, value in settled.items() if name != "labels" or value}
 
     def check(self, splits: Mapping[str, pa.Table]) -> list[Finding]:
         """Labels that look like identifiers or numbers, and several labels a row that never are several."""

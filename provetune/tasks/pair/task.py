@@ -57,7 +57,7 @@ class Pair(SequenceTask):
         Metric("auc", "Area under the ROC curve of a label's probability: [auc:LABEL].", kind="ranks", per_label=True),
         *LATENCY_METRICS,
     )
-    learns_from: tuple[LearnsFrom, ...] = ("examples", "texts", "features", "weights")
+    learns_from: tuple[LearnsFrom, ...] = ("examples", "texts", "features", "weights", "contrasts")
     baseline: str | None = "pair_overlap"
     options: type[BaseModel] = PairOptions
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from provetune.core.protocols import Array
+    from provetune.data.masked_places import MaskedText
 
 MAY_LACK, ANSWERED = "may_lack_answer", "answered"
 THRESHOLD = "no_answer_threshold"
@@ -165,3 +166,11 @@ def _from_candidates(rows: Array, count: int) -> Spans:
 
 def _share(logit: float, total: float) -> float:
     return float(np.exp(min(0.0, logit - total))) if np.isfinite(logit) else 0.0
+
+
+def place_in_given(told: Mapping[str, Any], passage: MaskedText) -> dict[str, Any]:
+    """An answer out of a masked passage, its place and words those of the passage before."""
+    if told["start"] is None:
+        return dict(told)
+    start, end = passage.given_span(told["start"], told["end"])
+    return {**told, "answer": passage.given[start:end], "start": start, "end": end}

@@ -290,6 +290,15 @@ class SpanQa:
             found.append(told)
         return found
 
+    def point_into_given(self, told: Mapping[str, Any], texts: Sequence[Any]) -> dict[str, Any]:
+        """The answers where they stand in the passage as it was given."""
+        from provetune.tasks.span_qa.answers import place_in_given
+
+        found = place_in_given(told, texts[1])
+        if "answers" in found:
+            found["answers"] = [place_in_given(one, texts[1]) for one in found["answers"]]
+        return found
+
     def show(self, value: Any) -> str:
         """Answers in quotes; "no answer" in words."""
         if value is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from provetune.models.word_pieces import Places
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
+    from provetune.data.masked_places import MaskedText
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +98,21 @@ def told(answers: TagAnswers, targets: Targets, *, labels: int | None = None) ->
             entries.append(entry)
         rows.append({"spans": entries})
     return rows
+
+
+def place_in_given(spans: Sequence[Mapping[str, Any]], masked: MaskedText) -> list[dict[str, Any]]:
+    """Spans of a masked text where they stood before; of several that fall together the one with the highest score."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for span in spans:
+        start, end = masked.given_span(span["start"], span["end"])
+        entry = {**span, "start": start, "end": end, "text": masked.given[start:end]}
+        taken = [place for place in found if place[0] < end and start < place[1]]
+        if any(found[place]["score"] >= span["score"] for place in taken):
+            continue
+        for place in taken:
+            del found[place]
+        found[start, end] = entry
+    return list(found.values())
 
 
 def _likely(shares: Array, targets: Targets, count: int) -> dict[str, float]:

@@ -45,18 +45,19 @@ def find_faults(splits: Mapping[str, pa.Table]) -> list[Finding]:
     ]
 
 
+_VERBS = {True: {"s": "s", "have": "has"}, False: {"s": "", "have": "have"}}
 _OVERLAPS = (
-    "{count} overlap another of the same text. Tags hold one at each place: the longer one is learned, the other "
+    "{count} overlap{s} another of the same text. Tags hold one at each place: the longer one is learned, the other "
     "counts as not found."
 )
 _CROSSED = (
-    "{count} begin or end inside a word, where no tag can say so; the whole word is learned, and the span counts as "
+    "{count} begin{s} or end{s} inside a word, where no tag can say so; the whole word is learned, and the span counts as "
     "not found. Check the offsets."
 )
-_MISMATCHES = "{count} cover other letters than the file says. Check whether offsets count letters or bytes."
+_MISMATCHES = "{count} cover{s} other letters than the file says. Check whether offsets count letters or bytes."
 _TRIMMED_SPANS = "{count} had white space at their edges, which was cut off."
 _LEFT_OUT = (
-    "{count} without spans have no cell for them. As no row has an empty list, they were taken as texts in which there "
+    "{count} without spans {have} no cell for them. As no row has an empty list, they were taken as texts in which there "
     "is nothing to find."
 )
 
@@ -101,7 +102,7 @@ def _by_row(
         shown += [{**row.place, "message": what} for what in found[: SHOWN - len(shown)]]
     if count:
         noun = plural(count, "row", "rows") if kind == "spans_left_out" else plural(count, "span", "spans")
-        yield Finding(kind, severity, count, message.format(count=noun), tuple(shown))
+        yield Finding(kind, severity, count, message.format(count=noun, **_VERBS[count == 1]), tuple(shown))
 
 
 def _overlaps(row: _Row) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import BadRow, RowParts
+from provetune.data.masked_places import mask_keeping_places
 from provetune.data.span_cells import CellFault, GivenSpan, fault_of_span, list_cell, spans_cell, words_cell
 from provetune.data.span_words import Span
 from provetune.data.tag_schemes import UNNAMED, Scheme, find_scheme, spans_of_tags
@@ -38,13 +39,16 @@ class _Row:
     remarks: list[str] = field(default_factory=list)
 
 
-def read_rows(raw: RawTable, text: str, label: str | None, merge: Mapping[str, Sequence[str]]) -> RowParts:
+def read_rows(
+    raw: RawTable, text: str, label: str | None, merge: Mapping[str, Sequence[str]], mask: Sequence[str] = ()
+) -> RowParts:
     """The rows of a file.
 
     Args:
         text: column with texts, or with tokens (lists).
         label: column with tags (lists, or separated by white space) or with spans; None where there is none.
         merge: common name → labels that get it.
+        mask: kinds of personal data that are replaced; spans move with the letters.
 
     Returns:
         ``text``; ``label`` (list of start, end and label; null where a row has none); ``tags`` and ``token_starts`` and
@@ -61,11 +65,11 @@ def read_rows(raw: RawTable, text: str, label: str | None, merge: Mapping[str, S
         try:
             if fault is not None:
                 raise _Bad(text, fault)
-            rows.append(reader.row(number))
+            rows.append(_masked(reader.row(number), mask))
         except _Bad as found:
             rows.append(_Row())
             bad.append(BadRow(number, found.field, found.message))
-    return RowParts(_to_columns(rows), tuple(bad))
+    return RowParts(_to_columns(rows), tuple(bad), masked=True)
 
 
 def form_of_labels(cells: Sequence[str | None]) -> Form:
@@ -208,6 +212,26 @@ class _RowReader:
 
     def _name(self, label: str) -> str:
         return self.names.get(label, label)
+
+
+def _masked(row: _Row, kinds: Sequence[str]) -> _Row:
+    """The row with personal data replaced: a span that touches a find has all of its placeholder.
+
+    Tokens of which a find took several in one are given up, with their tags: the text's words stand in for them.
+    """
+    if not kinds or row.text is None:
+        return row
+    masked = mask_keeping_places(row.text, kinds)
+    if not masked.finds:
+        return row
+    spans, tokens, tags = row.spans, row.tokens, row.tags
+    if spans is not None:
+        spans = list(dict.fromkeys((*masked.span(start, end), name) for start, end, name in spans))
+    if tokens is not None:
+        tokens = [masked.span(start, end) for start, end in tokens]
+        if len(set(tokens)) < len(tokens):
+            tokens = tags = None
+    return _Row(masked.text, spans, tags, tokens, row.remarks)
 
 
 def _tokens_or_none(cell: str | None) -> list[str]:

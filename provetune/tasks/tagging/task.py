@@ -81,20 +81,14 @@ class Tagging:
         """Texts with spans; see `provetune.tasks.tagging.reading.read_rows`.
 
         Raises:
-            DataError: no text column is named, or several are; personal data are to be masked.
+            DataError: no text column is named, or several are.
         """
         from provetune.tasks.tagging.reading import read_rows
 
-        if data.mask:
-            raise DataError(
-                "Masking moves the letters that spans point to.",
-                where="data.mask",
-                hint="Leave it out; a tagger can be taught to find personal data itself.",
-            )
         text, label = _single(columns.text, "text", raw), _single(columns.label, "label", raw)
         if text is None:
             raise DataError("No text column is named.", where=raw.location, hint="Name it with data.columns.text.")
-        return read_rows(raw, text, label, data.merge)
+        return read_rows(raw, text, label, data.merge, data.mask)
 
     def input_columns(self, columns: Any) -> str | list[str]:
         """The column with texts or tokens."""
@@ -252,6 +246,12 @@ class Tagging:
 
         limit = len(targets.names) if top_k is None else min(top_k, len(targets.names))
         return told(answers, targets, labels=limit if proba or top_k is not None else None)
+
+    def point_into_given(self, told: Mapping[str, Any], texts: Sequence[Any]) -> dict[str, Any]:
+        """The spans where they stand in the text as it was given; of two in one masked find the likelier one."""
+        from provetune.tasks.tagging.answers import place_in_given
+
+        return {**told, "spans": place_in_given(told["spans"], texts[0])}
 
     def show(self, value: Any) -> str:
         """Spans as ``label 3–8``, with their letters where they are known."""

@@ -25,7 +25,7 @@ class Cheaper:
     def propose(self, evidence: Evidence) -> Sequence[Step]:
         found = []
         for one in evidence.candidates.values():
-            if one.name == evidence.best or not one.passed or (one.candidate.data and one.candidate.data.share < 1):
+            if one.name == evidence.best or not one.passed or (one.candidate.data and one.candidate.data.draws):
                 continue
             saving = _saving(one, evidence.leader)
             difference = _difference(one, evidence)

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from provetune.training.optimisers.plain import BETAS, EPSILON, spared_from_decay, trainable
-from provetune.training.optimisers.rows import EmbeddingRows
+from provetune.training.optimisers._parameters import alike, trainable
+from provetune.training.optimisers.adamw.plain import BETAS, EPSILON
+from provetune.training.optimisers.adamw.rows import EmbeddingRows
 
 ROWS_ONLY_FROM = 4096
 """Vocabulary from which on rows-only steps pay."""
@@ -42,11 +43,21 @@ class FastAdamW:
         model: fp32 model on the CPU; its weights become bf16 views if `dtype` is bf16, until `release`.
         weight_decay: decoupled decay of matrices.
         dtype: of the weights that forward and backward passes see.
+        factors: of the learning rate by parameter name; each value is one more call of the kernel, and none costs
+            nothing.
     """
 
-    def __init__(self, model: nn.Module, *, weight_decay: float, dtype: torch.dtype = torch.bfloat16) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        weight_decay: float,
+        dtype: torch.dtype = torch.bfloat16,
+        factors: Mapping[str, float] | None = None,
+    ) -> None:
         self.model = model
         self.weight_decay = weight_decay
+        self.factors = factors or {}
         self.dtype = dtype
         self.steps = 0
         self._stash_frozen()
@@ -71,11 +82,14 @@ class FastAdamW:
             self._step_rows(rows[0], rows[1].mul_(scale), learning_rate)
         return norm
 
-    def weights(self) -> dict[str, Tensor]:
-        found = {name: piece.clone() for name, piece in self._pieces(self.master).items()}
+    def masters(self) -> dict[str, Tensor]:
+        found = self._pieces(self.master)
         if self.rows is not None:
-            found[self.rows_name] = self.rows.table.clone()
+            found[self.rows_name] = self.rows.table
         return found
+
+    def weights(self) -> dict[str, Tensor]:
+        return {name: values.clone() for name, values in self.masters().items()}
 
     def load_weights(self, weights: Mapping[str, Tensor]) -> None:
         for name, piece in self._pieces(self.master).items():
@@ -139,12 +153,17 @@ class FastAdamW:
         _set_module(self.model, self.rows_name.rpartition(".")[0], self.rows)
 
     def _flatten(self) -> None:
-        """Lay the dense weights end to end, those with decay first, and make the parameters views."""
+        """Lay the dense weights end to end, those that are stepped alike together, and make the parameters views."""
         found = trainable(self.model)
-        names = sorted(found, key=lambda name: spared_from_decay(name, found[name]))  # stable: model order inside
-        self.dense = {name: found[name] for name in names}
+        kinds = alike(found, self.weight_decay, self.factors)
+        self.dense = {name: found[name] for names, _, _ in kinds for name in names}
         sizes = [parameter.numel() for parameter in self.dense.values()]
-        self.decayed = sum(p.numel() for n, p in self.dense.items() if not spared_from_decay(n, p))
+        self.spans: list[tuple[slice, float, float]] = []
+        start = 0
+        for names, decay, factor in kinds:
+            end = start + sum(found[name].numel() for name in names)
+            self.spans.append((slice(start, end), decay, factor))
+            start = end
         self.master = torch.empty(sum(sizes))
         self.live = self.master if self.dtype is torch.float32 else torch.empty(sum(sizes), dtype=self.dtype)
         self.gradient = torch.empty(sum(sizes))
@@ -176,10 +195,8 @@ class FastAdamW:
             self.dense[name].grad = None
 
     def _step_dense(self, gradient: Tensor, learning_rate: float) -> None:
-        cut = self.decayed
-        for span, decay in ((slice(0, cut), self.weight_decay), (slice(cut, None), 0.0)):
-            if len(self.master[span]):
-                self._adam(self.master[span], gradient[span], self.moments, span, learning_rate, decay)
+        for span, decay, factor in self.spans:
+            self._adam(self.master[span], gradient[span], self.moments, span, learning_rate * factor, decay)
         self._publish()
 
     def _step_rows(self, ids: Tensor, gradient: Tensor, learning_rate: float) -> None:
@@ -187,7 +204,8 @@ class FastAdamW:
             return
         here = _Moments(self.rows_moments.first[ids], self.rows_moments.second[ids])
         values = self.rows.table[ids]
-        self._adam(values, gradient, here, slice(None), learning_rate, self.weight_decay)
+        rate = learning_rate * self.factors.get(self.rows_name, 1.0)
+        self._adam(values, gradient, here, slice(None), rate, self.weight_decay)
         self.rows.table[ids] = values
         self.rows_moments.first[ids] = here.first
         self.rows_moments.second[ids] = here.second

@@ -1,0 +1,152 @@
+"""Prompt tuning (Lester et al. 2021, arXiv:2104.08691) and P-tuning (Liu et al. 2021, arXiv:2103.10385).
+
+Learned embeddings stand in front of those of a text; the backbone is frozen. Lester et al. learn them directly, begun as
+words of the vocabulary; Liu et al. as what an LSTM and a perceptron make of a table, which go afterwards. Departures:
+head and pooler train, as encoders need them to, and the virtual tokens stand before the first special token whatever
+their number (P-tuning also puts some behind the text).
+
+Virtual tokens cannot be folded into the backbone's weights.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provetune.core.errors import UsageError
+from provetune.core.protocols import LearnsFrom
+
+if TYPE_CHECKING:
+    import torch
+
+    from provetune.core.minimised import Situation
+    from provetune.core.protocols import Task
+
+FAMILIES = (
+    *("bert", "roberta", "xlm-roberta", "camembert", "electra", "distilbert", "mpnet"),
+    *("deberta", "deberta-v2", "modernbert", "llama", "mistral", "qwen2", "qwen3"),
+)
+_WRITING = ("seq2seq", "chat")
+
+
+class PromptSettings(BaseModel):
+    """What `prompt` adds to a candidate."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt_length: int = Field(20, ge=1, le=512, description="Virtual tokens in front of every text.")
+    prompt_start: Literal["words", "random"] = Field(
+        "words", description="What they begin as: words drawn from the vocabulary, or random vectors."
+    )
+    prompt_encoder: Literal["none", "lstm", "mlp"] = Field(
+        "none",
+        description="What makes them while they are learned: none, they are learned directly (prompt tuning); lstm, an "
+        "LSTM and a perceptron (P-tuning); mlp, a perceptron.",
+    )
+    prompt_hidden: int = Field(256, ge=1, le=8192, description="Width of that network.")
+
+
+class PromptTuning:
+    """`prompt`: the backbone is frozen, virtual tokens and the head train."""
+
+    name = "prompt"
+    summary = "Learned virtual tokens in front of every text of a frozen backbone; kept beside it."
+    learns_from: LearnsFrom = "weights"
+    tasks: tuple[str, ...] | None = None
+    bundle_kind = "adapted"
+    settings: type[BaseModel] = PromptSettings
+    defaults: Mapping[str, Any] = MappingProxyType(
+        {
+            "epochs": 3,
+            "learning_rate": 5e-3,
+            "reference_width": 384,
+            "batch_rows": 32,
+            "weight_decay": 0.0,
+            "warmup": 0.06,
+        }
+    )
+    deterministic = False
+
+    def check(self, situation: Situation) -> None:
+        """Refuse a task that writes texts, and a family whose embeddings cannot be reached.
+
+        Raises:
+            UsageError: it is such a one.
+        """
+        from provetune.models.layer_places import refuse_family
+
+        if situation.task in _WRITING:
+            raise UsageError(
+                f"Prompt tuning does not serve the task '{situation.task}': virtual tokens would stand before every "
+                "token that is written.",
+                hint="Take prefix, adapter or lora.",
+            )
+        refuse_family(situation.family, FAMILIES, "Prompt tuning")
+
+    def prepare(self, model: torch.nn.Module, settings: PromptSettings, task: Task) -> torch.nn.Module:
+        """Put virtual tokens in front of what the model reads; only they, head and pooler train.
+
+        They are drawn from torch's current random state.
+
+        Raises:
+            UsageError: the embeddings of this family cannot be reached.
+        """
+        from provetune.models.added_parts import freeze_but_head, mark_added
+        from provetune.models.layer_places import refuse_family
+        from provetune.models.virtual_tokens import add_virtual_tokens
+
+        refuse_family(str(model.config.model_type), FAMILIES, "Prompt tuning")  # type: ignore[union-attr]
+        freeze_but_head(model)
+        add_virtual_tokens(
+            model,
+            settings.prompt_length,
+            start=settings.prompt_start,
+            encoder=settings.prompt_encoder,
+            hidden=settings.prompt_hidden,
+        )
+        mark_added(model, self.name, settings.model_dump())
+        return model
+
+    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
+        """A copy whose virtual tokens need no network any more; there is nothing that could be folded into weights."""
+        from provetune.models.virtual_tokens import settle_virtual_tokens
+
+        settled = copy.deepcopy(model)
+        settle_virtual_tokens(settled)
+        return settled
+
+    def plain(self, model: torch.nn.Module) -> torch.nn.Module:
+        """A copy without the virtual tokens."""
+        from provetune.models.added_parts import without_parts
+        from provetune.models.virtual_tokens import PART
+
+        return without_parts(model, PART)
+
+    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
+        """Write head and virtual tokens: ``adapter.safetensors`` and ``adapter.json``, which `attach` reads."""
+        from provetune.models.added_parts import mark_added, noted_settings, save_parts
+
+        settled = self.merge(model)
+        mark_added(settled, self.name, {**noted_settings(model), "prompt_encoder": "none"})
+        save_parts(settled, folder)
+
+    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
+        """The plain model with what `save_adapter` kept put in front of it.
+
+        Raises:
+            CorruptError: what was kept cannot be read or does not fit.
+        """
+        from provetune.models.added_parts import load_parts, read_settings
+
+        settings = PromptSettings(**read_settings(folder, self.name))
+        prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
+        load_parts(prepared, folder)
+        return prepared.eval()
+
+
+METHOD = PromptTuning()

@@ -1,0 +1,61 @@
+"""Other embeddings for the passes within a block: attacks add to them, mixup mixes them.
+
+Whatever stands in a model as its input embeddings at the time of the pass is what is changed: torch's own module, the
+rows-only stand-in of the fast optimiser, in any number format, wrapped by peft or not. Their gradient need not be
+computed for it: frozen embeddings can be changed as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+import torch
+
+from provetune.core.errors import UsageError
+
+Change: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Token ids (B, T) and their embeddings (B, T, D) to the embeddings that the model is to see."""
+
+
+@contextmanager
+def changed_embeddings(model: torch.nn.Module, change: Change) -> Iterator[None]:
+    """Within the block the model sees what `change` makes of its token embeddings.
+
+    Passes without gradients are left as they are: what is asked so is asked for an answer, not for a loss. Of two
+    blocks, one in the other, the inner one gets what the outer one made.
+
+    Raises:
+        UsageError: the model has no input embeddings.
+    """
+
+    def hook(module: torch.nn.Module, inputs: tuple[Any, ...], named: dict[str, Any], found: torch.Tensor) -> Any:
+        if not torch.is_grad_enabled():
+            return None
+        return change(inputs[0] if inputs else next(iter(named.values())), found)
+
+    handle = input_embeddings(model).register_forward_hook(hook, with_kwargs=True)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def input_embeddings(model: torch.nn.Module) -> torch.nn.Module:
+    """The module that takes token ids to vectors, as it stands now.
+
+    Raises:
+        UsageError: the model has none, e.g. because it reads letters.
+    """
+    getter: Any = getattr(model, "get_input_embeddings", None)
+    try:
+        found = None if getter is None else getter()
+    except (AttributeError, NotImplementedError):
+        found = None
+    if not isinstance(found, torch.nn.Module):
+        raise UsageError(
+            f"{type(model).__name__} has no token embeddings, which this objective would change.",
+            hint="Take another backbone, or an objective that leaves embeddings alone.",
+        )
+    return found

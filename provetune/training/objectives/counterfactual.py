@@ -1,0 +1,141 @@
+"""Equal answers to counterfactual pairs: a text and the text with words of a group swapped, he and she, names (logit
+pairing: Garg et al. 2019, arXiv:1809.10610; Kannan et al. 2018, arXiv:1803.06373).
+
+The loss is  L + λ · mean d(p, p′)  over the batch's rows that have a counterfactual, p and p′ what the model says of
+the two texts, d half the sum of the two KL divergences or the squared distance of the probabilities (Garg et al. pair
+logits). Gradients flow through both answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from provetune.core.errors import UsageError
+from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
+from provetune.training.agreement import Agreement, refuse_other_kinds
+from provetune.training.word_swaps import WordSwaps, read_pairs
+
+Pair = tuple[str, str]
+
+
+class CounterfactualSettings(BaseModel):
+    """What `counterfactual` adds to a candidate; Garg et al. try weights of 1 and 5."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    counterfactual_pairs: list[Pair] = Field(
+        [], description="Words that must make no difference, two and two, e.g. [[he, she], [his, her]]."
+    )
+    counterfactual_file: str = Field("", description="A csv or tsv file with more of them, two columns.")
+    counterfactual_weight: Annotated[float, Field(ge=0)] = Field(
+        1.0, description="Weight of the difference between the two answers; 0 is plain."
+    )
+    counterfactual_distance: Literal["kl", "squared"] = Field(
+        "kl", description="How it is measured: symmetric KL divergence, or squared distance of the probabilities."
+    )
+
+
+class Counterfactual:
+    """`counterfactual`: he or she, the same answer."""
+
+    name = "counterfactual"
+    summary = "Bias penalty: equal answers to texts that differ in given words alone (logit pairing)."
+    settings: type[BaseModel] = CounterfactualSettings
+    stage: Stage = "term"
+
+    def check(self, situation: Situation) -> None:
+        """Refuse a run without pairs of words, a file without them, and rows without a vector of outputs.
+
+        Raises:
+            UsageError: it cannot work.
+        """
+        refuse_other_kinds(self.name, situation)
+        if situation.task == "relation":
+            raise UsageError(
+                "The objective 'counterfactual' swaps words, and the places of a relation's two things would move.",
+                hint="Take objective: plain.",
+            )
+        if situation.folder is None:
+            return
+        if situation.settings.get("long_texts") == "windows":
+            raise UsageError(
+                "The objective 'counterfactual' compares whole texts, not windows of them.",
+                hint="Set long_texts: head.",
+            )
+        _pairs(situation.settings, situation.folder)
+
+    def files(self, settings: BaseModel) -> Mapping[str, str]:
+        """The file with pairs."""
+        written = cast(CounterfactualSettings, settings).counterfactual_file
+        return {"counterfactual_file": written} if written else {}
+
+    def begin(self, run: LossRun, settings: BaseModel) -> Alike:
+        """Make the counterfactuals of the training rows."""
+        return Alike(run, cast(CounterfactualSettings, settings))
+
+
+class Alike:
+    """The loss with the penalty."""
+
+    def __init__(self, run: LossRun, given: CounterfactualSettings) -> None:
+        self.run, self.given, self.agreement = run, given, Agreement.of(run.targets)
+        if given.counterfactual_weight == 0:
+            return
+        if run.examples is None:
+            raise UsageError("Counterfactuals are made of the rows themselves, and this run has only their tokens.")
+        swaps = WordSwaps(_pairs(given.model_dump(), run.folder))
+        swapped, numbers = swaps.counterfactuals(run.examples, np.unique(run.features.rows))
+        if not len(numbers):
+            raise UsageError(
+                "No training text has one of the words of counterfactual_pairs.", hint="Check how they are written."
+            )
+        self.features = run.encode(swapped)
+        self.place = np.full(run.examples.num_rows, -1, dtype=np.int64)
+        self.place[numbers] = np.arange(len(numbers))
+
+    def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
+        """The batch's loss and how far apart the answers to its counterfactuals are."""
+        found = inner(batch)
+        if self.given.counterfactual_weight == 0:
+            return found
+        places = self.place[step.rows]
+        mine = np.flatnonzero(places >= 0)
+        if not len(mine):
+            return found
+        other = self.run.forward(self.run.collate(self.features, places[mine].tolist()))
+        apart = self._apart(found.outputs[torch.from_numpy(mine).to(other.device)], other)
+        return Pass(found.loss + self.given.counterfactual_weight * apart, found.outputs)
+
+    def _apart(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        if self.given.counterfactual_distance == "squared":
+            return self.agreement.distances(first, second).mean()
+        both = self.agreement.divergences(first, second) + self.agreement.divergences(second, first)
+        return both.mean() / 2
+
+
+def _pairs(settings: Mapping[str, object], folder: Path | None) -> list[Pair]:
+    """The pairs of the settings and of their file.
+
+    Raises:
+        UsageError: there are none, or one is no pair.
+    """
+    written = cast("list[Pair]", list(settings.get("counterfactual_pairs") or []))  # type: ignore[call-overload]
+    file = str(settings.get("counterfactual_file") or "")
+    pairs = [(str(first), str(second)) for first, second in written]
+    if file:
+        pairs += read_pairs((folder or Path()) / Path(file).expanduser())
+    if not pairs:
+        raise UsageError(
+            "The objective 'counterfactual' needs words that must make no difference.",
+            hint="Name them with counterfactual_pairs: [[he, she], …] or counterfactual_file: FILE.",
+        )
+    return pairs
+
+
+OBJECTIVE = Counterfactual()
