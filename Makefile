@@ -26,7 +26,7 @@ run: $(VENV)/.installed
 	@$(BIN)/provetune predict $(PROJECT) "i was charged twice for the same order"
 
 test: lint postgresql chromium
-	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --cov --cov-report term:skip-covered --durations 15
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder --cov --cov-report term:skip-covered --durations 15
 
 check: test
 

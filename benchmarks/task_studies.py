@@ -84,14 +84,13 @@ def resolved_study(path: Path) -> ResolvedStudy:
     return resolve(read_problem(path, checks=problem_checks(), baseline_of=baseline_of))
 
 
-def learned_rows(study: ResolvedStudy, candidate: str) -> pa.Table:
-    """The training rows that a candidate's run learns from, those of its share alone."""
+def learned_rows(study: ResolvedStudy, candidate: str, k: int = 0) -> pa.Table:
+    """The training rows that a candidate's k-th run learns from, those of its share or subset alone."""
     from provetune.core.seeds import derive
     from provetune.data.variants import apply_variant
 
-    return apply_variant(
-        study.splits.train, study.problem.candidates[candidate].data, "train", derive(study.seeds(candidate)[0], "rows")
-    )
+    data, seed = study.problem.candidates[candidate].data, study.seeds(candidate)[k]
+    return apply_variant(study.splits.train, data, "train", derive(seed, "rows"))
 
 
 def _data(name: str, facts: TaskSet) -> dict[str, Any]:

@@ -44,6 +44,7 @@ def pages() -> dict[str, str]:
         "command_line.md": _MADE + command_page(),
         "tasks.md": _MADE + tasks_page(),
         "methods.md": _MADE + methods_page(),
+        "defaults.md": _MADE + defaults_page(),
         "catalogue.md": _MADE + catalogue_page(),
         "python.md": _MADE + python_page(),
     }
@@ -121,6 +122,8 @@ def methods_page() -> str:
         "features": "fits a head on frozen features",
         "texts": "needs no backbone",
         "examples": "learns from a task's rows whole, without a backbone",
+        "contrasts": "tunes an encoder on pairs of rows, then fits a head",
+        "labels": "learns from no row: it reads the labels' names and descriptions",
     }
     parts = ["# Methods\n", "`candidates: {NAME: {method: …}}`\n"]
     for method in (METHODS.get(name) for name in METHODS.names()):
@@ -151,6 +154,81 @@ def _objectives() -> list[str]:
         if objective.settings.model_fields:
             parts += ["Fields it adds to the candidate:\n", _field_table(objective.settings.model_fields)]
     return parts
+
+
+def defaults_page() -> str:
+    """What training takes where a candidate says ``auto``, by method, task, optimiser and schedule, and why."""
+    from provetune.study.choices import FALLBACKS
+    from provetune.tasks import TASKS
+    from provetune.training.optimisers import OPTIMISERS
+    from provetune.training.schedule import RANGE_TEST, SCHEDULES, USUAL_WARMUP
+
+    kinds = (OPTIMISERS.get(name) for name in OPTIMISERS.names())
+    tasks = [
+        (f"`{task.name}`", "every method" if method == "*" else f"`{method}`", _spelt(wanted))
+        for task in (TASKS.get(name) for name in TASKS.names())
+        for method, wanted in task.defaults.items()
+    ]
+    schedules = [
+        (f"`{name}`", (inspect.getdoc(rate) or "").split("\n\n")[0], f"{USUAL_WARMUP.get(name, 'the method says')}")
+        for name, rate in SCHEDULES.items()
+        if name != RANGE_TEST
+    ]
+    return "\n".join(
+        [
+            "# Defaults of training, and where they come from\n",
+            "What a candidate leaves at `auto` is taken from its task, else from its method, else from the last row of "
+            "the first table. `provetune run` writes the file with every choice made beside the study. What settings "
+            "do: [training settings](../how_to/training_settings.md).\n",
+            "## By method\n",
+            *_method_defaults(FALLBACKS),
+            "## By task\n",
+            _table(("task", "method", "what it takes instead"), tasks),
+            "## By optimiser\n",
+            "Learning rates are AdamW's; another optimiser multiplies the one that `auto` takes.\n",
+            _table(
+                ("optimiser", "what it does", "rate times", "source"),
+                [(f"`{kind.name}`", kind.summary, f"{kind.rate:g}", kind.sources) for kind in kinds],
+            ),
+            "## By schedule\n",
+            _table(("schedule", "learning rate", "warm-up"), schedules),
+        ]
+    )
+
+
+def _method_defaults(fallbacks: Mapping[str, Any]) -> list[str]:
+    """The table of methods that have defaults, and of each the paragraph of its file that says why."""
+    from provetune.models.methods import METHODS
+
+    columns = [name for name in fallbacks if name != "patience"]
+    methods = [method for method in (METHODS.get(name) for name in METHODS.names()) if method.defaults]
+    rows, sources = [], []
+    for method in methods:
+        known = dict(method.defaults)
+        cells = [str(known.pop(name, "–")) for name in columns]
+        width = known.pop("reference_width", None)
+        rows.append((f"`{method.name}`", *cells, "–" if width is None else str(width), _spelt(known) or "–"))
+        sources.append(f"- `{method.name}`: {_reasons(inspect.getmodule(type(method)))}")
+    rows.append(("others", *(str(fallbacks[name]) for name in columns), "–", f"`patience` {fallbacks['patience']}"))
+    head = ("method", *(f"`{name}`" for name in columns), "found at width", "besides")
+    return [
+        _table(head, rows),
+        "The learning rate of a method with a width is multiplied by (that width / the backbone's)² for wider "
+        "backbones. Few rows are passed over more often, up to 12 times, until they make 250 steps.\n",
+        "\n".join(sources) + "\n",
+    ]
+
+
+def _reasons(module: Any) -> str:
+    """Of a module's text the paragraph that begins with ``Defaults:``, else what speaks of learning rates."""
+    paragraphs = [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(module) or "").split("\n\n")]
+    named = [paragraph.removeprefix("Defaults: ") for paragraph in paragraphs if paragraph.startswith("Defaults: ")]
+    speaking = [paragraph for paragraph in paragraphs if "earning rate" in paragraph]
+    return " ".join(named or speaking) or "see the paper that its file names."
+
+
+def _spelt(fields: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{name}` {value}" for name, value in fields.items())
 
 
 def catalogue_page() -> str:

@@ -23,9 +23,7 @@ _PAIR_EXAMPLE = 'For example: provetune predict BUNDLE "first text" --pair "seco
 
 
 def command(
-    bundle: Annotated[
-        str, typer.Argument(metavar="BUNDLE", help="Bundle folder, or a problem file whose study has run: its best.")
-    ],
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle folder, or problem file: its study's best.")],
     texts: Annotated[
         list[str] | None, typer.Argument(metavar="TEXT", help="Texts to predict; left out, lines of stdin.")
     ] = None,
@@ -63,9 +61,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Answer texts with a bundle. Rows of a file keep their order and columns."""
-    _check_places(texts, pair, source, target)
-    if stream:
-        check_streaming(texts, source, json)
+    _check_places(texts, pair, source, target, stream=stream, json=json)
     asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
     with logs_on_stderr(json):
         predictor = _load(bundle, workspace, corpus, precision=precision, device=device)
@@ -79,14 +75,22 @@ def command(
     elif json:
         print_json(document)
     elif source is not None:
-        print_note(f"{document['rows']:,} rows written to {target}.")
+        print_note(f"{_count(document['rows'], 'row')} written to {target}.")
     elif texts:
         _show(given, document, predictor)
     else:
         _stream(predictor, asked)
 
 
-def _check_places(texts: list[str] | None, pair: list[str] | None, source: str | None, target: str | None) -> None:
+def _check_places(
+    texts: list[str] | None,
+    pair: list[str] | None,
+    source: str | None,
+    target: str | None,
+    *,
+    stream: bool,
+    json: bool,
+) -> None:
     """Whether it is clear what is to be answered and where the answers go."""
     if source is not None and (texts or pair):
         given = "Texts" if texts else "--pair"
@@ -101,6 +105,8 @@ def _check_places(texts: list[str] | None, pair: list[str] | None, source: str |
         raise UsageError(
             "There is nothing to predict.", hint="Give texts, --input FILE --output FILE, or lines on stdin."
         )
+    if stream:
+        check_streaming(texts, source, json)
 
 
 def _items(predictor: Predictor, texts: list[str], pair: list[str] | None) -> list[Any]:
@@ -123,7 +129,7 @@ def _items(predictor: Predictor, texts: list[str], pair: list[str] | None) -> li
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _load(bundle: str, workspace: Path | None, corpus: str | None, **options: Any) -> Predictor:

@@ -205,6 +205,15 @@ class GivesLabelArrays(Protocol):
 
 
 @runtime_checkable
+class ScoresWords(Protocol):
+    """A task whose model says something about every word, so that two models' answers can be compared word by word."""
+
+    def word_scores(self, outputs: Any, features: FeatureColumns | None, examples: pa.Table) -> tuple[Any, Array]:
+        """The words of all texts, S of them, a `provetune.models.word_pieces.Places`, and the logits of their tags:
+        outside, then beginning and inside of each label (S, 2 C + 1). Arguments are those of `Task.answers`."""
+
+
+@runtime_checkable
 class Reports(Protocol):
     """A task with tables of its own in a report."""
 

@@ -41,11 +41,15 @@ class BundleAnswers:
     Attributes:
         names: its labels, C of them.
         values: log-probabilities where a row has one label, logits where it may have several, numbers as they are;
-            float64 (N, C).
+            float64 (N, C). Where words are labelled, log-probabilities of the tags of all S words: outside, then
+            beginning and inside of each label, (S, 2 C + 1).
+        words: of each word its row among the N, where it begins and where it ends, in letters: int64 (S, 3), ascending;
+            None where rows are labelled.
     """
 
     names: tuple[str, ...]
     values: Array
+    words: Array | None = None
 
 
 def _told_no_rows(place: str, use: RowUse) -> pa.Table:
@@ -208,6 +212,7 @@ class Situation:
         rows: training rows.
         folder: the problem file's, for paths in settings; None in a table of what is possible.
         labels: names of the labels; empty in a table of what is possible.
+        layers: of the backbone, of its decoder where it has two stacks; 0 where that is not known.
     """
 
     task: str
@@ -223,6 +228,7 @@ class Situation:
     rows: int = 0
     folder: Path | None = None
     labels: tuple[str, ...] = ()
+    layers: int = 0
 
 
 @runtime_checkable
@@ -260,3 +266,14 @@ class AsksBundles(Protocol):
 
     def bundles(self, settings: Any) -> Mapping[str, str]:
         """The path of each field that names one: of the same task, and knowing every label of the training rows."""
+
+
+@runtime_checkable
+class HasRanges(Protocol):
+    """A method that knows what is worth searching of its own settings.
+
+    Attributes:
+        ranges: by field a list of choices, or ``{"low": …, "high": …, "log": …}``.
+    """
+
+    ranges: Mapping[str, Any]

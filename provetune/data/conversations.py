@@ -21,6 +21,8 @@ _ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "customer"), USER),
     **dict.fromkeys(("assistant", "gpt", "bot", "model", "chatgpt", "agent"), ASSISTANT),
 }
+LINES, CONTROLS = "lines", "controls"
+"""A system message with ``"lines": "controls"`` has nothing but control attributes: a line for all stands before it."""
 _ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value", "text")
 _SHOWN = 40
 
@@ -135,6 +137,18 @@ def with_system(messages: Sequence[Message], lines: Sequence[str]) -> list[Messa
     return [{"role": SYSTEM, "content": "\n".join(lines)}, *messages]
 
 
+def with_controls(messages: Sequence[Message], own: str, controls: Mapping[str, Any]) -> list[Message]:
+    """The conversation with its own system line, if it has one, and its control attributes in the system message.
+
+    Where there are attributes and nothing else, the message says so (`CONTROLS`), so that a system line that holds for
+    every conversation is not left out on their account.
+    """
+    line = control_line(controls)
+    alone = bool(line) and not own and not (messages and messages[0]["role"] == SYSTEM)
+    found = with_system(messages, [own, line])
+    return [{**found[0], LINES: CONTROLS}, *found[1:]] if alone else found
+
+
 def control_line(controls: Mapping[str, Any]) -> str:
     """Control attributes as the model reads them: ``{"tone": "formal", "length": "short"}`` → one line.
 
@@ -172,7 +186,8 @@ def _read_message(value: Any, number: int) -> Message:
         guess = nearest(str(value[key]), _ROLES)
         advice = f" Did you mean '{guess}'?" if guess else " Known: system, user, assistant."
         raise ConversationFault(f"Message {number} has the unknown role '{str(value[key])[:_SHOWN]}'.{advice}")
-    return {"role": role, "content": _read_content(value, number, role)}
+    found = {"role": role, "content": _read_content(value, number, role)}
+    return {**found, LINES: CONTROLS} if role == SYSTEM and value.get(LINES) == CONTROLS else found
 
 
 def _read_content(value: Mapping[str, Any], number: int, role: str) -> str:

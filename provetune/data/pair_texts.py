@@ -114,7 +114,9 @@ def _equal_sides(split: str, rows: pa.Table) -> Iterable[Finding]:
         kinds = len(pc.unique(labels))
         more = f" Their labels are {kinds} different ones." if kinds > 1 else ""
         count = "1 row" if same.sum() == 1 else f"{same.sum():,} rows"
-        message = f"In {count} of {split} both texts are the same (case and spaces aside).{more} Are both columns meant?"
+        message = (
+            f"In {count} of {split} both texts are the same (case and spaces aside).{more} Are both columns meant?"
+        )
         yield Finding("same_text_on_both_sides", "warning", int(same.sum()), message, _places(rows, same))
 
 

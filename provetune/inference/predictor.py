@@ -22,7 +22,7 @@ from provetune.inference.threads import settle_threads
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from provetune.core.protocols import Answers, Array, Targets, Task
+    from provetune.core.protocols import Answers, Array, FeatureColumns, Outputs, Targets, Task
     from provetune.inference.answering import Answerer
     from provetune.inference.files import FileReport, Listener
 
@@ -193,8 +193,12 @@ class Predictor:
 
     def answers(self, examples: pa.Table) -> Answers:
         """What the model says about examples whose texts are joined and masked already, in the task's own form."""
-        outputs, features = self._answerer.outputs(examples)
+        outputs, features = self.outputs(examples)
         return self.task.answers(outputs, features, examples, self.targets)
+
+    def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
+        """What the model computes from examples, before the task makes answers of it; see `Answerer.outputs`."""
+        return self._answerer.outputs(examples)
 
     def golden_answers(self, examples: pa.Table) -> list[Any]:
         """The same as JSON, as golden examples keep it."""

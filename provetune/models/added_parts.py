@@ -105,9 +105,7 @@ def load_parts(model: torch.nn.Module, folder: Path) -> None:
         raise CorruptError(f"The adapter's weights cannot be read ({error}).", where=str(place)) from error
     present = dict(model.named_parameters())
     wanted = {name for name, parameter in present.items() if parameter.requires_grad}
-    odd = sorted(wanted ^ kept.keys()) or sorted(
-        name for name in kept if kept[name].shape != present[name].shape
-    )
+    odd = sorted(wanted ^ kept.keys()) or sorted(name for name in kept if kept[name].shape != present[name].shape)
     if odd:
         raise CorruptError(f"The adapter does not fit this model, e.g. in '{odd[0]}'.", where=str(place))
     with torch.no_grad():

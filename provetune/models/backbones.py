@@ -18,7 +18,7 @@ from provetune.core.files import read_json, sha256_file
 from provetune.core.suggest import advice
 from provetune.models import catalogue
 from provetune.models.bundle.card import ADAPTED
-from provetune.models.bundle.record import RECORD
+from provetune.models.bundle.record import RECORD, read_record
 from provetune.models.download import ORIGIN, Listener, get
 from provetune.models.hub import find_in_hub
 from provetune.models.padding import MULTIPLE
@@ -111,7 +111,7 @@ def describe(folder: Path, *, name: str, source: Source) -> Backbone:
     """
     folder = Path(folder).absolute()
     config = _read_config(folder)
-    if (folder / RECORD).is_file() and read_json(folder / RECORD).get("bundle_kind") == ADAPTED:
+    if (folder / RECORD).is_file() and read_record(folder)["bundle_kind"] == ADAPTED:
         raise UsageError(
             f"'{name}' is a bundle whose model answers with its adapter alone; it cannot be a backbone.",
             hint="Name the backbone that it was made from; `adapter/origin.json` in it says which.",
@@ -179,6 +179,13 @@ def _width(config: dict[str, Any]) -> int | None:
     """Hidden size, under the names that families give it."""
     found = next((config[name] for name in ("hidden_size", "dim", "d_model", "n_embd") if name in config), None)
     return None if found is None else int(found)
+
+
+def layer_count(folder: Path) -> int:
+    """Layers of the model in a folder, of its decoder where it has one besides its encoder; 0 where it does not say."""
+    config = _read_config(folder)
+    names = ("decoder_layers", "num_decoder_layers", "num_hidden_layers", "num_layers", "n_layers", "n_layer")
+    return next((int(config[name]) for name in names if isinstance(config.get(name), int)), 0)
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

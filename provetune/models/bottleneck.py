@@ -58,7 +58,7 @@ def add_bottlenecks(model: nn.Module, placement: Placement, size: int) -> None:
             module.requires_grad_(True)
     elif places.norms is not None:
         for _, module in modules_at(model, places.norms):
-            _add(module, Bottleneck(int(module.weight.shape[0]), size, "relu"), _around_norm)  # type: ignore[union-attr,index]
+            _add(module, Bottleneck(int(module.weight.shape[0]), size, "relu"), _around_norm)  # type: ignore[index]
     else:
         width = int(model.config.hidden_size)  # type: ignore[union-attr,arg-type]
         for _, module in modules_at(model, str(places.sums)):

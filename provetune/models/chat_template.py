@@ -100,11 +100,17 @@ def closing_marks(tokenizer: Any) -> str:
 
 
 def with_default_system(template: str, line: str) -> str:
-    """A template that begins every conversation without a system line of its own with this one."""
+    """A template that begins every conversation without a system line of its own with this one.
+
+    Control attributes are no such line (`provetune.data.conversations.CONTROLS`): they come after it.
+    """
     quoted = "'" + line.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n") + "'"
     return (
         "{%- if messages[0]['role'] != 'system' -%}"
-        "{%- set messages = [{'role': 'system', 'content': " + quoted + "}] + messages -%}{%- endif %}" + template
+        "{%- set messages = [{'role': 'system', 'content': " + quoted + "}] + messages -%}"
+        "{%- elif messages[0]['lines'] is defined and messages[0]['lines'] == 'controls' -%}"
+        "{%- set first = {'role': 'system', 'content': " + quoted + " ~ '\\n' ~ messages[0]['content']} -%}"
+        "{%- set messages = [first] + messages[1:] -%}{%- endif %}" + template
     )
 
 

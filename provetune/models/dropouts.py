@@ -24,7 +24,7 @@ _FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ATTENTION: ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"),
         HEAD: (
             *("classifier_dropout", "classifier_dropout_prob", "cls_dropout"),  # BERT and kin, ALBERT, DeBERTa
-            *("seq_classif_dropout", "summary_first_dropout", "classif_dropout"),  # DistilBERT, GPT-2, Marian
+            "seq_classif_dropout",  # DistilBERT
         ),
     }
 )

@@ -37,7 +37,15 @@ def wrap(model: torch.nn.Module, config: Any) -> torch.nn.Module:
 
 def fold(model: torch.nn.Module) -> torch.nn.Module:
     """A plain copy of a wrapped model with what was learned folded into its weights; `model` stays as it is."""
+    from peft.utils import ModulesToSaveWrapper
+
     wrapped: Any = copy.deepcopy(model)
+    inner: Any = wrapped.base_model.model
+    # peft 0.21 looks for a weight in a head of several parts when it unwraps a model with (IA)³, and finds none.
+    heads = [(name, part) for name, part in inner.named_modules() if isinstance(part, ModulesToSaveWrapper)]
+    for name, part in heads:
+        owner, _, leaf = name.rpartition(".")
+        setattr(inner.get_submodule(owner), leaf, part.modules_to_save[ADAPTER_NAME])
     merged: torch.nn.Module = wrapped.merge_and_unload(safe_merge=True)
     return merged
 

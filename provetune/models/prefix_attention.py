@@ -78,8 +78,10 @@ class Prefix(nn.Module):
 
     def forward(self) -> tuple[Tensor, Tensor]:
         """Keys and values, (1, H, P, D / H) each."""
-        keys, values = self.flat().chunk(2, dim=-1)
-        return tuple(each.unflatten(-1, (self.heads, self.size)).transpose(0, 1)[None] for each in (keys, values))  # type: ignore[return-value]
+        flat = self.flat()
+        # (P, 2, H, D / H) → (2, 1, H, P, D / H)
+        keys, values = flat.view(len(flat), 2, 1, self.heads, self.size).permute(1, 2, 3, 0, 4)
+        return keys, values
 
     def settle(self) -> None:
         """Keep what the network makes, and let go of the network."""

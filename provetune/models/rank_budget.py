@@ -26,8 +26,8 @@ _KEPT, _MEANS = "kept.", {"sensitivity.": "exp_avg_ipt", "uncertainty.": "exp_av
 def orthogonality(model: torch.nn.Module) -> torch.Tensor:
     """How far P and Q are from orthogonal: the mean over all of them of ‖PᵀP − I‖ and ‖QQᵀ − I‖ (Frobenius).
 
-    That is the authors' program and peft's; equation 4 of the paper adds up the squares instead. peft adds it inside its
-    own forward pass where it is given labels, which a loss that is computed outside of the model never sees.
+    That is the authors' program and peft's; equation 4 of the paper adds up the squares instead. peft adds it in a
+    forward pass that is given labels and asked of the part below its wrapper: no loss of ours would ever see it there.
     """
     import torch
 
@@ -58,6 +58,9 @@ def move_budget(model: torch.nn.Module, done: int, steps: int, *, start: float, 
     for name, parameter in model.named_parameters():
         if "lora_" in name and parameter.requires_grad and parameter.grad is None:
             parameter.grad = torch.zeros_like(parameter)  # a layer that no text of this step went through
+    if done == steps - config.tfinal:
+        # peft drops for the last time by what was seen before this step, of which there is none in a run of one step.
+        wrapped.base_model.rankallocator.update_ipt(wrapped.base_model.model)
     wrapped.base_model.update_and_allocate(done)
 
 

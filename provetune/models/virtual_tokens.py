@@ -77,7 +77,7 @@ def add_virtual_tokens(model: nn.Module, count: int, *, start: Start, encoder: E
         encoder, hidden: see `VirtualTokens`.
     """
     backbone = backbone_of(model)
-    words: Tensor = backbone.get_input_embeddings().weight  # type: ignore[operator,union-attr]
+    words: Tensor = backbone.get_input_embeddings().weight  # type: ignore[operator]
     if start == "words":
         table = words.detach()[torch.randint(len(words), (count,)).to(words.device)]
     else:
@@ -102,7 +102,7 @@ def settle_virtual_tokens(model: nn.Module) -> None:
 
 
 def backbone_of(model: Any) -> nn.Module:
-    """The part of a transformers model that reads tokens and gives hidden states; the model itself if it has no head."""
+    """The part of a transformers model that turns tokens into hidden states; all of it where there is no head."""
     backbone: nn.Module = model.base_model
     return backbone
 
@@ -112,7 +112,9 @@ def has_virtual_tokens(model: Any) -> bool:
     return PART in backbone_of(model)._modules
 
 
-def _put_in_front(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[()], dict[str, Any]] | None:
+def _put_in_front(
+    module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[()], dict[str, Any]] | None:
     part = module._modules.get(PART)
     if part is None:
         return None
@@ -156,7 +158,7 @@ def _take_away(module: nn.Module, args: Any, output: Any) -> Any:
     part = module._modules.get(PART)
     if part is None:
         return output
-    count = part.table.shape[0]  # type: ignore[union-attr,index]
+    count = part.table.shape[0]  # type: ignore[index]
     if isinstance(output, tuple):
         return (output[0][:, count:], *output[1:])
     output.last_hidden_state = output.last_hidden_state[:, count:]

@@ -104,9 +104,7 @@ def draft_problem(
         label: the column with the label, several with 0/1 values, or None for a task without labels.
         name: of the problem; made from `train` when absent, and made fit for a folder's name in any case.
         language: as detected.
-        rows: rows in the data, for a comment.
-        labels: label → rows, for a comment; the largest first.
-        columns: every column of the data, for a comment.
+        rows, labels, columns: for comments: rows in the data, rows of each label, every column.
         notes: what else was detected (encoding, delimiter, left-out rows), one comment each.
         parts: columns of roles that only this task has.
         kind: what to say about the task; classification's when left out.

@@ -27,7 +27,10 @@ NAME = re.compile(r"[^\W\d]\w*\Z")
 LONGEST_NAME = 60
 _NOT_IN_FILE_NAMES = re.compile(r'[\x00-\x1f\x7f\\/:*?"<>|]')
 
-_LATER_FIELDS = (
+LEFT_OUT_AT_DEFAULT = (
+    "data",
+    "search",
+    "keep_head",
     "schedule",
     "optimiser",
     "layer_decay",
@@ -38,6 +41,8 @@ _LATER_FIELDS = (
     "attention_dropout",
     "head_dropout",
 )
+"""Fields of a candidate that are not written at their defaults, so that a study that names none of them stays the study
+that it was before they were known."""
 
 Auto = Literal["auto"]
 MaskKind = Literal["email", "phone", "id_number", "bank_card"]
@@ -236,6 +241,42 @@ class CandidateData(Section):
         return written
 
 
+class SearchRange(Section):
+    """Numbers that a search draws a field's value from."""
+
+    low: float = Field(description="The least value.")
+    high: float = Field(description="The greatest value.")
+    log: bool = Field(False, description="Draw its logarithm evenly, as suits learning rates.")
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> SearchRange:
+        if self.low >= self.high:
+            raise ValueError(f"must have low under high. Got {self.low:g} and {self.high:g} instead.")
+        if self.log and self.low <= 0:
+            raise ValueError(f"must have low above 0 where log is true. Got {self.low:g} instead.")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether both ends are whole numbers above 0, so that what is drawn is one."""
+        return self.low >= 1 and self.low == int(self.low) and self.high == int(self.high)
+
+
+Choices = Annotated[list[Any], Field(min_length=2)]
+
+
+class SearchSection(Section):
+    """How settings are searched for candidates that ask for it."""
+
+    trials: Annotated[int, Field(ge=1, le=10_000)] = Field(20, description="Trials of each candidate at most.")
+    minutes: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="Minutes of training for each candidate; once they are over, no further round begins."
+    )
+    prune: Literal["asha", "hyperband", "none"] = Field(
+        "asha", description="How trials that fall behind on validation rows are given up."
+    )
+
+
 class Candidate(Section):
     """One hypothesis about what solves the problem: a backbone, a method and their settings."""
 
@@ -243,6 +284,11 @@ class Candidate(Section):
 
     method: str = Field(description="How the backbone is adapted; `provetune methods` lists them.")
     backbone: str = Field(AUTO, description="Local folder, hub name, catalogue name, or auto.")
+    search: dict[str, SearchRange | Choices] | Auto | None = Field(
+        None,
+        description="Fields to search and their ranges, {low, high, log} or a list of choices; auto takes those that "
+        "suit the method.",
+    )
     keep_head: bool = Field(
         False,
         description="The backbone is a bundle: go on with its output layer too, label by label, instead of a new one.",
@@ -327,14 +373,9 @@ class Candidate(Section):
 
     @model_serializer(mode="wrap")
     def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A candidate without data of its own is written without the key, as a person writes it; with a new head too."""
+        """Fields that were not named stay unwritten, as a person leaves them out."""
         written: dict[str, Any] = write(self)
-        if self.data is None:
-            written.pop("data", None)
-        if not self.keep_head:
-            written.pop("keep_head", None)
-        # Left out at their defaults, so that a study that names none of them stays the study that it was.
-        for name in _LATER_FIELDS:
+        for name in LEFT_OUT_AT_DEFAULT:
             if getattr(self, name) == type(self).model_fields[name].default:
                 written.pop(name, None)
         return written
@@ -376,6 +417,15 @@ class StudySection(Section):
     parallel: Annotated[int, Field(ge=1)] | Auto = Field(
         AUTO, description="Trials at the same time; auto measures what is fastest on this machine."
     )
+    search: SearchSection = Field(SearchSection(), description="How settings are searched for candidates that ask.")
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_is_not_there(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The usual search is not written: most studies have none."""
+        written: dict[str, Any] = write(self)
+        if self.search == SearchSection():
+            written.pop("search", None)
+        return written
 
 
 class Problem(Section):

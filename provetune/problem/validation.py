@@ -68,7 +68,7 @@ def _faults_of(errors: list[ErrorDetails], content: Mapping[str, Any]) -> list[F
     """One fault a place: a union gives an error for each of its types, which say the same together."""
     places: dict[Keys, tuple[ErrorDetails, Any]] = {}
     for error in errors:
-        keys, annotation = _locate(error)
+        keys, annotation = _locate(error, content)
         places.setdefault(keys, (error, annotation))
     return [
         _fault_at(keys, error, annotation, content)
@@ -78,17 +78,28 @@ def _faults_of(errors: list[ErrorDetails], content: Mapping[str, Any]) -> list[F
     ]
 
 
-def _locate(error: ErrorDetails) -> tuple[Keys, Any]:
-    """Keys of an error in the file, and the type that is asked for there (pydantic adds the names of types)."""
+def _locate(error: ErrorDetails, content: Any) -> tuple[Keys, Any]:
+    """Keys of an error in the file, and the type that is asked for there (pydantic adds the names of types).
+
+    Such a name is no key, even where names are free to choose.
+    """
     keys: Keys = ()
     annotation: Any = Problem
     for part in error["loc"]:
         below = inner(annotation, part)
-        if below is not None:
+        free = section_of(annotation) is None and isinstance(part, str)
+        if below is not None and not (free and not (isinstance(content, Mapping) and part in content)):
             keys, annotation = (*keys, part), below
+            content = _below(content, part)
     if error["type"] == "extra_forbidden":
         keys = (*keys, error["loc"][-1])
     return keys, annotation
+
+
+def _below(content: Any, part: str | int) -> Any:
+    if isinstance(content, list):
+        return content[part] if isinstance(part, int) and part < len(content) else None
+    return content.get(part) if isinstance(content, Mapping) else None
 
 
 def _fault_at(keys: Keys, error: ErrorDetails, annotation: Any, content: Mapping[str, Any]) -> Fault:

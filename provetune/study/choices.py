@@ -19,6 +19,7 @@ from provetune.study.named_files import hash_named_files
 from provetune.study.objectives import objectives_with_settings, settle_objectives
 from provetune.study.other_rows import OtherRowsReader
 from provetune.study.own_backbones import kind_of_backbone, refuse_unfit_backbone, with_named_backbone
+from provetune.study.search.space import ranges_of, refuse_bad_ranges
 from provetune.study.start import refuse_unfit_start
 from provetune.study.subsets import learned_counts, with_subset
 from provetune.study.support import refuse_unknown_dropouts, refuse_unsupported, situation_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from provetune.models.download import Listener
 
 IMBALANCE = 10
-_FALLBACKS: Mapping[str, Any] = {
+FALLBACKS: Mapping[str, Any] = {
     "epochs": 3.0,
     "learning_rate": 1e-4,
     "batch_rows": 32,
@@ -122,8 +123,19 @@ class CandidateChooser:
         self._look_elsewhere(candidate, method, backbone, plugins, place)
         refuse_unknown_dropouts(candidate, backbone, place)
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **added, **chosen})
+        self._refuse_bad_search(name, method, place)
         self.backbones[name] = backbone
         self.settings[name] = settings
+
+    def _refuse_bad_search(self, name: str, method: Method, place: Callable[[str], str]) -> None:
+        """Ranges are looked at before any work is done, those of `search: auto` too."""
+        written = self.problem.candidates[name]
+        if written.search is None:
+            return
+        try:
+            refuse_bad_ranges(ranges_of(written, self.candidates[name], method), written, method)
+        except UsageError as error:
+            raise UsageError(error.message, where=place("search"), hint=error.hint) from error
 
     def _look_elsewhere(
         self,
@@ -147,12 +159,15 @@ class CandidateChooser:
     def _refuse_what_cannot_work(
         self, name: str, candidate: Candidate, settled: Mapping[str, Any], rows: int, backbone: Backbone | None
     ) -> None:
+        from provetune.models.backbones import layer_count
+
         raw = [column.removeprefix("raw.") for column in self.splits.train.column_names if column.startswith("raw.")]
         situation = situation_of(
             candidate,
             self.task,
             replace(self.targets, counts=learned_counts(candidate, self.targets.counts)),
             family=backbone.family if backbone is not None else "",
+            layers=layer_count(backbone.path) if backbone is not None else 0,
             settings={**candidate.model_dump(), **settled},
             columns=tuple(raw),
             rows=rows,
@@ -210,7 +225,7 @@ class CandidateChooser:
         return {"precision": precision.name}
 
     def _tell_of_epochs(self, name: str, candidate: Candidate, epochs: float, method: Method) -> None:
-        usual = method.defaults.get("epochs", _FALLBACKS["epochs"])
+        usual = method.defaults.get("epochs", FALLBACKS["epochs"])
         if candidate.epochs == AUTO and epochs > usual:
             self.notes.append(f"'{name}' passes over its rows {epochs:g} times instead of {usual:g}: they are few.")
 
@@ -270,7 +285,7 @@ def training_choices(
             (``reference_width``) gets a smaller one for wider models, as its inverse square.
     """
     chosen: dict[str, Any] = {}
-    for name, fallback in _FALLBACKS.items():
+    for name, fallback in FALLBACKS.items():
         written = getattr(candidate, name)
         chosen[name] = method.defaults.get(name, fallback) if written == AUTO else written
     # One text of full length must fit into a batch.

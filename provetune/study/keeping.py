@@ -70,7 +70,9 @@ def write_trained(
         # What stays apart is kept as it answers, its head calibrated; what is merged, as it was learned.
         method.save_adapter(merged if apart else learned, place)
         if isinstance(method, AttachesAdapter) and any(place.iterdir()):
-            write_origin(place, {**said, "task": spec.task, "targets": targets.to_json()})
+            # Where there was nothing to merge, the one model there is has its temperature in it.
+            folded = {"temperature": 1.0} if merged is learned else {}
+            write_origin(place, {**said, **folded, "task": spec.task, "targets": targets.to_json()})
 
     def furnish(place: Path) -> None:
         if isinstance(task, Furnishes):

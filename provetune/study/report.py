@@ -41,7 +41,6 @@ def report_document(
     """The report of a study.
 
     Args:
-        study_folder: folder of the study.
         split: ``"validation"`` or ``"test"``: whose scores are shown. Left out: validation; with `open_test` the test.
         open_test: show what came of the sealed test.
         ledger: adds looks at the test and the study's history; slices of the test need it.
@@ -86,9 +85,7 @@ def report_document(
         "rows": {name: each["rows"] for name, each in split_summary(folder).items()},
         "label_names": list(targets.names),
         "candidates": candidates,
-        "slices": []
-        if examples is None
-        else slice_reports(examples, runs, task, targets, resolved["metric"], problem.data.columns),
+        "slices": slice_reports(examples, runs, task, targets, resolved["metric"], problem.data.columns),
         "errors": _errors(folder, problem, runs, task, targets, resolved["metric"], split),
         "best": final.get("best"),
         **(_judgements(final) if open_test else unopened),

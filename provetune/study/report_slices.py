@@ -27,7 +27,7 @@ MOST_LETTERS = 100
 
 
 def slice_reports(
-    examples: pa.Table,
+    examples: pa.Table | None,
     runs: Mapping[str, Sequence[FinishedRun]],
     task: Task,
     targets: Targets,
@@ -37,7 +37,7 @@ def slice_reports(
     """The metric of every candidate on each part of the rows.
 
     Args:
-        examples: rows of the split that the runs' outcomes are of, with raw columns.
+        examples: rows of the split that the runs' outcomes are of, with raw columns; without them there are no slices.
         columns: of the problem; a column that plays a part (text, label, identifier, …) makes no slices.
 
     Returns:
@@ -45,7 +45,7 @@ def slice_reports(
         number of characters) and ``values``: ``value``, ``rows`` and ``candidates``, each ``{"mean", "seeds"}``.
     """
     flat = [run for one in runs.values() for run in one]
-    if not flat:
+    if not flat or examples is None:
         return []
     shown, aligned = align(flat, examples)
     score = [_scorer(table, task, targets, metric) for table in aligned]

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
 from provetune.core.locks import Holder
@@ -15,6 +15,10 @@ from provetune.study.document import DOCUMENT, as_html, read_document
 from provetune.study.engines import Listener
 from provetune.study.interruption import interruptible
 from provetune.study.workspace import PUT_ASIDE, Workspace, open_workspace
+
+if TYPE_CHECKING:
+    from provetune.problem.reading import ProblemFile
+    from provetune.study.resolved import ResolvedStudy
 
 
 @dataclass(frozen=True)
@@ -149,15 +153,29 @@ def _run(
     # The data first: where it cannot be used, no empty workspace is left behind.
     resolved = resolve(file, device=device)
     place = _open(path, workspace, ledger, resume)
-    folder = place.study_folder(resolved.study_id)
-    if resume and not folder.exists():
-        raise _nothing_to_resume(str(place.root))
 
     def waiting(holder: Holder | None) -> None:
         listener({"event": "note", "message": f"Waiting: the workspace is in use by {holder or 'another process'}."})
 
     with place.lock(f"run {path.name}", on_wait=waiting):
+        resolved = _search_first(file, resolved, place, device, listener)
+        folder = place.study_folder(resolved.study_id)
+        if resume and not folder.exists():
+            raise _nothing_to_resume(str(place.root))
         return _run_locked(resolved, place, folder, fresh, listener, allow_machine_change)
+
+
+def _search_first(
+    file: ProblemFile, resolved: ResolvedStudy, place: Workspace, device: str, listener: Listener
+) -> ResolvedStudy:
+    """The study with what was searched and found for its candidates; as it is where none asks."""
+    from provetune.study.resolve import resolve
+    from provetune.study.search.candidates import file_with_found, search_candidates, searched
+
+    if not searched(resolved):
+        return resolved
+    found = search_candidates(file, resolved, place, listener)
+    return resolve(file_with_found(file, found), device=device)
 
 
 def _open(path: Path, workspace: str | Path | None, ledger: str | None, resume: bool) -> Workspace:

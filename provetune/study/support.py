@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
 from provetune.core.minimised import HasLimits, Situation
+from provetune.study.families import refuse_family
 from provetune.study.objectives import named
 
 if TYPE_CHECKING:
@@ -26,12 +27,14 @@ def situation_of(
     columns: tuple[str, ...],
     rows: int,
     folder: Path | None,
+    layers: int = 0,
 ) -> Situation:
     """What a candidate is about to be.
 
     Args:
         family: the backbone's ``model_type``, empty where there is none.
         settings: its fields, defaults filled in.
+        layers: of the backbone; 0 where that is not known.
     """
     from provetune.models.methods import METHODS
 
@@ -50,6 +53,7 @@ def situation_of(
         rows=rows,
         folder=folder,
         labels=tuple(targets.names),
+        layers=layers,
     )
 
 
@@ -63,8 +67,14 @@ def refuse_unsupported(situation: Situation, where: Callable[..., str] = lambda 
         UsageError: one cannot; says which, and what would.
     """
     from provetune.models.methods import METHODS
+    from provetune.tasks import TASKS
 
-    _ask("method", METHODS.get(situation.method), situation, where)
+    method = METHODS.get(situation.method)
+    try:
+        refuse_family(method, TASKS.get(situation.task), situation.family)
+    except UsageError as error:
+        raise UsageError(error.message, where=where("backbone"), hint=error.hint) from error
+    _ask("method", method, situation, where)
     for objective in named(situation.objectives):
         _ask("objective", objective, situation, where)
 

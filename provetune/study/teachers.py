@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from provetune.core.abilities import ScoresWords
 from provetune.core.errors import ProvetuneError, UsageError
 from provetune.core.files import atomic_path
 from provetune.core.minimised import AsksBundles, BundleAnswers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from provetune.core.protocols import Array, Targets, Task
+    from provetune.inference.predictor import Predictor
     from provetune.models.bundle import Bundle
 
 _ONE_LABEL, _SEVERAL, _NUMBERS = ("single_label", "ordinal"), "multi_label", "regression"
@@ -98,21 +100,27 @@ class Asker:
             UsageError: its answers are no vector a row.
         """
         bundle = bundle_at(self.folder, written)
-        if bundle.targets.kind not in (*_ONE_LABEL, _SEVERAL, _NUMBERS):
-            raise UsageError(f"The bundle '{written}' gives no vector of numbers a row that could be learned from.")
         path = self.cache / f"told-{_key(bundle, examples)}.npz"
         if not path.exists():
-            values = self._answers(bundle, examples)
+            told = self._ask(bundle, written, examples)
             with atomic_path(path) as temporary, temporary.open("wb") as stream:
-                np.savez(stream, allow_pickle=False, values=values)
+                np.savez(stream, allow_pickle=False, **told)
         with np.load(path, allow_pickle=False) as kept:
-            found: Array = kept["values"]
-        return BundleAnswers(bundle.targets.names, found)
+            words = kept["words"] if "words" in kept.files else None
+            return BundleAnswers(bundle.targets.names, kept["values"], words)
 
-    def _answers(self, bundle: Bundle, examples: pa.Table) -> Array:
+    def _ask(self, bundle: Bundle, written: str, examples: pa.Table) -> dict[str, Array]:
         from provetune.inference.predictor import load
 
         predictor = load(bundle.path, device=self.device)
+        if isinstance(predictor.task, ScoresWords):
+            words, scores = predictor.task.word_scores(*predictor.outputs(examples), examples)
+            return {"values": _log_softmax(scores), "words": np.stack([words.text, words.starts, words.ends], axis=1)}
+        if bundle.targets.kind not in (*_ONE_LABEL, _SEVERAL, _NUMBERS):
+            raise UsageError(f"The bundle '{written}' gives no vector of numbers a row that could be learned from.")
+        return {"values": self._row_values(predictor, bundle, examples)}
+
+    def _row_values(self, predictor: Predictor, bundle: Bundle, examples: pa.Table) -> Array:
         values = np.asarray(predictor.answers(examples), dtype=np.float64)
         if bundle.targets.kind == _NUMBERS:
             return values
@@ -120,6 +128,12 @@ class Asker:
             return np.asarray(np.log(np.maximum(values, _LEAST)))
         values = np.clip(values, _LEAST, 1 - _LEAST)
         return np.asarray(np.log(values) - np.log1p(-values))
+
+
+def _log_softmax(scores: Array) -> Array:
+    values = np.asarray(scores, dtype=np.float64)
+    values = values - values.max(axis=1, keepdims=True)
+    return np.asarray(values - np.log(np.exp(values).sum(axis=1, keepdims=True)))
 
 
 def _key(bundle: Bundle, examples: pa.Table) -> str:

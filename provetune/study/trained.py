@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from provetune.core.minimised import RowUse
     from provetune.core.protocols import Answers, FeatureColumns, Outputs
     from provetune.training.loop import Source
+    from provetune.training.range_test import RatePoint
     from provetune.training.settings import TrainSettings
 
 
@@ -65,6 +66,11 @@ def train_weights(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
     if finished is None:
         raise UsageError(f"The training of '{spec.id}' was stopped before its end.")
     return run.learned(finished)
+
+
+def try_rates_of(spec: TrialSpec, *, steps: int, highest: float) -> Iterator[RatePoint]:
+    """A learning-rate range test of a trial, see `provetune.training.range_test`: of its training rows alone."""
+    return _Training(spec).rates(steps, highest)
 
 
 class _Training:
@@ -118,32 +124,44 @@ class _Training:
         self.model = self.method.prepare(plain, settings, self.task)
 
     def events(self) -> Iterator[Event]:
-        import torch
-
         from provetune.training.loop import train
-        from provetune.training.minimisation import Minimisation
 
         if not any(parameter.requires_grad for parameter in self.model.parameters()):
             yield from self._untrained()
             return
-        weights = self.spec.label_weights
+        learned_from, named = self._learned_from()
         yield from train(
-            self.model,
-            self.task,
-            self.train_features,
-            self.targets,
-            train_settings(self.spec),
-            minimise=partial(Minimisation, self.objectives),
+            *learned_from,
             score=self._score,
             primary=checkpoint_metric(self.task, [objective for objective, _ in self.objectives]),
             checkpoint=self.spec.place / "checkpoint",
-            seed=self.spec.seed,
-            pad_id=self.tokenizer.pad_token_id,
-            device=self.spec.device,
-            label_weights=None if weights is None else torch.tensor(weights),
-            source=self._source(),
-            follow=partial(self.method.after_step, self.model) if isinstance(self.method, FollowsSteps) else None,
+            **named,
         )
+
+    def rates(self, steps: int, highest: float) -> Iterator[RatePoint]:
+        from provetune.training.range_test import try_rates
+
+        learned_from, named = self._learned_from()
+        return try_rates(*learned_from, steps=steps, highest=highest, **named)
+
+    def _learned_from(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """What the loop is given whatever it is to do: training rows and all that decides about its steps."""
+        import torch
+
+        from provetune.training.method_terms import own_terms
+        from provetune.training.minimisation import Minimisation
+
+        weights = self.spec.label_weights
+        named = {
+            "minimise": partial(Minimisation, [*self.objectives, *own_terms(self.method)]),
+            "seed": self.spec.seed,
+            "pad_id": self.tokenizer.pad_token_id,
+            "device": self.spec.device,
+            "label_weights": None if weights is None else torch.tensor(weights),
+            "source": self._source(),
+            "follow": partial(self.method.after_step, self.model) if isinstance(self.method, FollowsSteps) else None,
+        }
+        return (self.model, self.task, self.train_features, self.targets, train_settings(self.spec)), named
 
     def _source(self) -> Source:
         from provetune.training.features import encode_split

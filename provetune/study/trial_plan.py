@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +25,62 @@ _TRAINING_BYTES_PER_WEIGHT_BYTE = 7
 
 def make_specs(resolved: ResolvedStudy, workspace: Workspace, threads: int) -> list[TrialSpec]:
     """What each run of each candidate is told, in the order of the problem file."""
-    problem, folder = resolved.problem, workspace.study_folder(resolved.study_id)
+    folder = workspace.study_folder(resolved.study_id)
     shared = _record(resolved, folder)
     return [
-        TrialSpec(
-            study_folder=str(folder),
-            folder=str(workspace.trial_folder(resolved.study_id, name, k)),
-            cache=str(workspace.cache),
-            task=problem.task,
-            candidate=name,
-            k=k,
-            seed=seed,
-            settings=candidate.model_dump(mode="json"),
-            method_settings=resolved.settings[name].model_dump(mode="json"),
-            targets=resolved.targets.to_json(),
-            backbone=_backbone(resolved, name),
-            record=shared,
-            study=problem.study.model_dump(mode="json"),
-            device=resolved.device,
+        make_spec(
+            resolved,
+            name,
+            k,
+            seed,
+            study_folder=folder,
+            folder=workspace.trial_folder(resolved.study_id, name, k),
+            cache=workspace.cache,
             threads=threads,
-            problem_folder=str(resolved.path.parent.absolute()),
+            record=shared,
         )
-        for name, candidate in problem.candidates.items()
+        for name in resolved.problem.candidates
         for k, seed in enumerate(resolved.seeds(name))
     ]
+
+
+def make_spec(
+    resolved: ResolvedStudy,
+    name: str,
+    k: int,
+    seed: int,
+    *,
+    study_folder: Path,
+    folder: Path,
+    cache: Path,
+    threads: int,
+    record: Mapping[str, Any] | None = None,
+) -> TrialSpec:
+    """What one run of candidate `name` is told.
+
+    Args:
+        study_folder: where its rows lie.
+        folder: its own.
+        record: what its bundle keeps of the study; nothing where no bundle is made.
+    """
+    return TrialSpec(
+        study_folder=str(study_folder),
+        folder=str(folder),
+        cache=str(cache),
+        task=resolved.problem.task,
+        candidate=name,
+        k=k,
+        seed=seed,
+        settings=resolved.problem.candidates[name].model_dump(mode="json"),
+        method_settings=resolved.settings[name].model_dump(mode="json"),
+        targets=resolved.targets.to_json(),
+        backbone=_backbone(resolved, name),
+        record=record or {},
+        study=resolved.problem.study.model_dump(mode="json"),
+        device=resolved.device,
+        threads=threads,
+        problem_folder=str(resolved.path.parent.absolute()),
+    )
 
 
 def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:

@@ -62,8 +62,8 @@ def _say_subset(name: str, per_label: int, seen: pa.Table, rows: int, all_rows: 
     from provetune.data.subsets import labels_short_of
 
     notes = [
-        f"'{name}' learns from {rows:,} of {all_rows:,} training rows ({per_label:,} a label), drawn anew for each seed: "
-        "a claim about it counts the luck of that draw too."
+        f"'{name}' learns from {rows:,} of {all_rows:,} training rows ({per_label:,} a label), drawn anew for each "
+        "seed: a claim about it counts the luck of that draw too."
     ]
     if short := labels_short_of(seen, per_label):
         shown = ", ".join(f"'{label or 'none'}' ({count:,})" for label, count in list(short.items())[:_SHOWN_LABELS])

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["CandidateRows", "judge_claims", "refuted"]
 
 
+_ADDED = "added after somebody had looked at these test rows: judged at the level of look {look}, {alpha:.3g}"
+
+
 def judge_claims(
     claims: Sequence[Claim],
     candidates: Mapping[str, CandidateRows],
@@ -76,18 +79,13 @@ def judge_claims(
     for place, (claim, one, each) in enumerate(zip(claims, gathered, answers, strict=True)):
         needs = _needs(claim, one, each, (next_alpha or alpha) / max(1, open_claims), smallest)
         entry = _entry(claim, one, each, needs, claim.scope or Scope(metric))
-        entry.update(alpha=alpha, look=look)
-        names = claim.candidates
         entry["notes"] = [
             *one.notes,
-            *say_conditions(names, candidates),
-            *say_failures(names, candidates, confidence),
+            *say_conditions(claim.candidates, candidates),
+            *say_failures(claim.candidates, candidates, confidence),
+            *([_ADDED.format(look=look, alpha=alpha)] if place in added else []),
         ]
-        if place in added:
-            entry["notes"].append(
-                f"added after somebody had looked at these test rows: judged at the level of look {look}, {alpha:.3g}"
-            )
-        entry["added_after_look"] = place in added
+        entry.update(alpha=alpha, look=look, added_after_look=place in added)
         entry["words"] = say_verdict(entry, claim, one.missing)
         judged.append(entry)
     return judged

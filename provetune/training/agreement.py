@@ -19,6 +19,7 @@ from provetune.core.protocols import Targets
 ONE_LABEL = ("single_label", "ordinal")
 SEVERAL_LABELS = "multi_label"
 NUMBERS = "regression"
+WORDS = "spans"
 KINDS = (*ONE_LABEL, SEVERAL_LABELS, NUMBERS)
 """`Targets.kind` of rows whose predictions can be compared."""
 

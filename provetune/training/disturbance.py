@@ -65,12 +65,20 @@ class Disturbance:
 
         Args:
             learned: the offsets are leaves that gradients flow to.
+
+        Raises:
+            UsageError: no embeddings were read in it.
         """
         self._learned = learned
         for place in self._places:
             place.offset = place.offset.detach().requires_grad_(learned)
         with changed_embeddings(self.model, self._add):
             yield
+        if not self._places:
+            raise UsageError(
+                f"{type(self.model).__name__} read no token embeddings that could be disturbed.",
+                hint="Take another backbone, or an objective that leaves embeddings alone.",
+            )
 
     @property
     def offsets(self) -> list[torch.Tensor]:

@@ -35,11 +35,12 @@ def changed_embeddings(model: torch.nn.Module, change: Change) -> Iterator[None]
             return None
         return change(inputs[0] if inputs else next(iter(named.values())), found)
 
-    handle = input_embeddings(model).register_forward_hook(hook, with_kwargs=True)
+    handles = [module.register_forward_hook(hook, with_kwargs=True) for module in _places(model)]
     try:
         yield
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
 
 
 def input_embeddings(model: torch.nn.Module) -> torch.nn.Module:
@@ -59,3 +60,16 @@ def input_embeddings(model: torch.nn.Module) -> torch.nn.Module:
             hint="Take another backbone, or an objective that leaves embeddings alone.",
         )
     return found
+
+
+def _places(model: torch.nn.Module) -> list[torch.nn.Module]:
+    """The input embeddings, and modules of their kind with the very same weights: encoder and decoder of some families
+    have one each, and the one that the model names is never asked."""
+    named = input_embeddings(model)
+    weight = getattr(named, "weight", None)
+    others = [
+        module
+        for module in model.modules()
+        if isinstance(module, torch.nn.Embedding) and module.weight is weight and module is not named
+    ]
+    return [named, *others]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 
 from provetune.core.errors import UsageError
-from provetune.core.minimised import LossRun
-from provetune.training.agreement import Agreement
+from provetune.core.minimised import BundleAnswers, LossRun
+from provetune.training.agreement import WORDS
 
 if TYPE_CHECKING:
-    from provetune.core.minimised import Array
+    from provetune.core.minimised import Array, Batch
 
 _LEAST_LABELS = 2
 
@@ -39,10 +39,7 @@ class Teacher:
         Raises:
             UsageError: the rows are not at hand, or fewer than two labels are known to both.
         """
-        if run.examples is None:
-            raise UsageError("A teacher is asked about the rows themselves, and this run has only their tokens.")
-        rows = np.unique(run.features.rows)
-        answers = run.ask_bundle(bundle, run.examples.take(rows))
+        rows, answers = asked_rows(run, bundle)
         place = {name: number for number, name in enumerate(answers.names)}
         shared = [number for number, name in enumerate(run.targets.names) if name in place]
         if len(shared) < min(_LEAST_LABELS, len(run.targets.names)):
@@ -55,9 +52,38 @@ class Teacher:
         """What it says about the rows of a batch, (B, K)."""
         return self.told[torch.from_numpy(np.searchsorted(self.rows, rows)).to(self.told.device)]
 
-    def divergence(
-        self, agreement: Agreement, outputs: torch.Tensor, rows: Array, *, temperature: float
-    ) -> torch.Tensor:
-        """Mean KL between what it says and what the outputs (B, C) say about the labels that both know, a scalar."""
-        shared = outputs.index_select(-1, self.labels)
-        return agreement.divergences(self.about(rows), shared, temperature=temperature).mean()
+    def beside(self, outputs: torch.Tensor, batch: Batch, rows: Array) -> tuple[torch.Tensor, torch.Tensor]:
+        """What it says and what the outputs (B, C) say about the labels that both know, (B, K) each."""
+        return self.about(rows), outputs.index_select(-1, self.labels)
+
+
+class Teaches(Protocol):
+    """A teacher of rows, or of words (`provetune.training.word_teaching`)."""
+
+    def beside(self, outputs: torch.Tensor, batch: Batch, rows: Array) -> tuple[torch.Tensor, torch.Tensor]:
+        """What it says and what the outputs say about M rows or words, (M, K) each."""
+
+
+def teacher_of(run: LossRun, bundle: str) -> Teaches:
+    """The bundle as a teacher of the run's rows, or of their words.
+
+    Raises:
+        UsageError: it has nothing to say about them.
+    """
+    if run.targets.kind != WORDS:
+        return Teacher.of(run, bundle)
+    from provetune.training.word_teaching import WordTeacher
+
+    return WordTeacher.of(run, bundle)
+
+
+def asked_rows(run: LossRun, bundle: str) -> tuple[Array, BundleAnswers]:
+    """The rows that a run learns from, ascending, and what a bundle says about them.
+
+    Raises:
+        UsageError: the rows are not at hand.
+    """
+    if run.examples is None:
+        raise UsageError("A teacher is asked about the rows themselves, and this run has only their tokens.")
+    rows = np.unique(run.features.rows)
+    return rows, run.ask_bundle(bundle, run.examples.take(rows))

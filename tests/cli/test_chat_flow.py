@@ -148,7 +148,7 @@ def test_attributes_of_the_answer_come_with_the_text(ask: Ask, folder: Path) -> 
     assert rows[0]["text"] == warm[0]["text"]
     bundle = next((folder / ".provetune" / "studies").glob("pairs-*/trials/dpo-0/bundle"))
     asked = load(bundle).columns.texts_of({"prompt": "x", "tone": "cold"}, "text 1")
-    assert json.loads(asked[0])[0] == {"role": "system", "content": "tone: cold"}
+    assert json.loads(asked[0])[0] == {"role": "system", "content": "tone: cold", "lines": "controls"}
     assert "no column 'tune' besides the text. Did you mean 'tone'" in ask(
         "predict", "pairs.yaml", "x", "--set", "tune=warm", code=2
     )

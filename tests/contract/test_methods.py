@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import BaseModel, ValidationError
 
+from provetune.core.little_data import ContrastMethod, LabelMethod
 from provetune.core.protocols import (
     AttachesAdapter,
     ExampleMethod,
@@ -34,6 +35,8 @@ ALL = METHODS.names()
 FITTING = [name for name in ALL if METHODS.get(name).learns_from in ("texts", "features")]
 EXAMPLES = [name for name in ALL if METHODS.get(name).learns_from == "examples"]
 WEIGHTS = [name for name in ALL if isinstance(METHODS.get(name), WeightMethod)]
+CONTRASTS = [name for name in ALL if METHODS.get(name).learns_from == "contrasts"]
+LABELS = [name for name in ALL if METHODS.get(name).learns_from == "labels"]
 # The others serve tasks with models of their own, and are tried with those.
 LEARNING = [name for name in WEIGHTS if METHODS.get(name).tasks is None]
 
@@ -56,9 +59,11 @@ def learning(request: pytest.FixtureRequest) -> Any:
 def test_there_are_methods_of_both_kinds() -> None:
     assert FITTING
     assert LEARNING
-    assert sorted(FITTING + WEIGHTS + EXAMPLES) == ALL
+    assert sorted(FITTING + WEIGHTS + EXAMPLES + CONTRASTS + LABELS) == ALL
     assert all(isinstance(METHODS.get(name), FitMethod) for name in FITTING)
     assert all(isinstance(METHODS.get(name), ExampleMethod) for name in EXAMPLES)
+    assert all(isinstance(METHODS.get(name), ContrastMethod) for name in CONTRASTS)
+    assert all(isinstance(METHODS.get(name), LabelMethod) for name in LABELS)
 
 
 def test_name_is_the_file_and_summary_is_a_sentence(method: Method) -> None:
@@ -68,7 +73,7 @@ def test_name_is_the_file_and_summary_is_a_sentence(method: Method) -> None:
 
 
 def test_way_of_learning_and_kind_of_bundle_are_known(method: Method) -> None:
-    assert method.learns_from in ("texts", "features", "weights", "examples")
+    assert method.learns_from in ("texts", "features", "weights", "examples", "contrasts", "labels")
     assert (method.learns_from == "weights") == isinstance(method, WeightMethod)
     assert method.bundle_kind in BACKENDS
 
@@ -147,13 +152,30 @@ def test_fit_takes_several_labels_a_row(fitting: Any) -> None:
 def test_fit_takes_label_weights(fitting: Any) -> None:
     """A label that weighs more is given at least as often to inputs that say nothing."""
     inputs, labels = inputs_for(fitting)
+    strength = {"C": 0.5} if "C" in fitting.settings.model_fields else {}
     plain, heavy = (
-        fitting.fit(inputs, labels, TARGETS, fitting.settings(C=0.5), seed=1, label_weights=weights)
+        fitting.fit(inputs, labels, TARGETS, fitting.settings(**strength), seed=1, label_weights=weights)
         for weights in (None, np.array([1.0, 1.0, 50.0]))
     )
     nothing = ["zzz"] if fitting.learns_from == "texts" else np.zeros((1, 8), dtype=np.float32)
     margin = [float(model.logits(nothing)[0, 2] - model.logits(nothing)[0, 0]) for model in (plain, heavy)]
     assert margin[1] > margin[0] + 0.1
+
+
+# -- methods for little data ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CONTRASTS)
+def test_pairs_share_a_label_and_the_head_learns_what_is_easy(name: str, tmp_path: Path) -> None:
+    method: Any = METHODS.get(name)
+    inputs, labels = inputs_for(method)
+    pairs = method.draw_pairs(labels, method.settings(), seed=1)
+    assert (labels[pairs[:, 0]] == labels[pairs[:, 1]]).all()
+    np.testing.assert_array_equal(pairs, method.draw_pairs(labels, method.settings(), seed=1))
+    model = method.fit(inputs, labels, TARGETS, method.settings(), seed=1, validation=(inputs, labels))
+    assert (model.logits(inputs).argmax(axis=1) == labels).all()
+    model.save(tmp_path)
+    np.testing.assert_array_equal(method.load(tmp_path).logits(inputs), model.logits(inputs))
 
 
 # -- methods that train weights ---------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from test_tasks import NAMES, Trial
 from provetune.cli.main import answer
 from provetune.study.report import report_document
 from provetune.study.report_html.page import render_page
+from provetune.study.report_html.table_words import NAMED_CELLS
+from provetune.study.report_html.words import Words
 from provetune.study.tables import export_tables
 
 
@@ -48,3 +50,14 @@ def test_a_report_is_json_pages_and_tables(study: Path, tmp_path: Path, capsys: 
     shown = capsys.readouterr().out
     for table in document["candidates"]["one"]["tables"]:
         assert table["title"] in shown or not table["rows"]
+        _is_chinese(table)
+
+
+def _is_chinese(table: dict[str, Any]) -> None:
+    """Titles, headings and notes of a task's own table, and cells that are no words of the data."""
+    words = Words("zh")
+    said = [words.phrase(text) for text in (table["title"], *table["columns"], table["note"]) if text]
+    if table["name"].partition(":")[0] in NAMED_CELLS:
+        said += [words.phrase(cell) for row in table["rows"] for cell in row if isinstance(cell, str)]
+    english = [text for text in said if re.search("[a-z]{3}", re.sub(r"“.*?”|options\.\w+|RMSE|R²", "", text))]
+    assert english == []

@@ -20,6 +20,7 @@ from provetune.data.conversations import (
     split_answer,
     split_preference,
     to_text,
+    with_controls,
     with_system,
 )
 
@@ -119,6 +120,17 @@ def test_system_lines_and_controls() -> None:
     own = [{"role": "system", "content": "Own."}, ASKED]
     assert with_system(own, ["Be kind."]) == [{"role": "system", "content": "Be kind.\nOwn."}, ASKED]
     assert with_system(own, ["", control_line({})]) == own
+
+
+def test_control_attributes_alone_are_marked_and_the_mark_survives_being_text() -> None:
+    tone = {"tone": "formal"}
+    alone = with_controls([ASKED], "", tone)
+    assert alone == [{"role": "system", "content": "tone: formal", "lines": "controls"}, ASKED]
+    assert read_messages(to_text(alone)) == alone
+    assert with_controls([ASKED], "Be kind.", tone)[0] == {"role": "system", "content": "Be kind.\ntone: formal"}
+    own = [{"role": "system", "content": "Own."}, ASKED]
+    assert with_controls(own, "", tone)[0] == {"role": "system", "content": "tone: formal\nOwn."}
+    assert with_controls([ASKED], "", {"tone": None}) == [ASKED]
 
 
 @given(st.lists(st.text(min_size=1).filter(lambda text: text.strip()), min_size=1, max_size=5))

@@ -59,10 +59,11 @@ def test_faults_name_their_rows() -> None:
         ("d", " ", "0"),
         ("e", "f", "1"),
         ("f", "e", "1"),
+        ("G h", "g  H ", "1"),
     ]
     found = {finding.kind: finding for finding in find_pair_faults({"train": examples(rows)})}
     assert set(found) == {"same_text_on_both_sides", "empty_side", "orders_disagree"}
-    assert [place["row"] for place in found["same_text_on_both_sides"].rows] == [1]
+    assert [place["row"] for place in found["same_text_on_both_sides"].rows] == [1, 7]
     assert [place["row"] for place in found["empty_side"].rows] == [4]
     assert found["orders_disagree"].count == 1
     assert [place["row"] for place in found["orders_disagree"].rows] == [2]

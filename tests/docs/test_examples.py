@@ -34,6 +34,7 @@ OWN_FILES = {
     "docs/index.md": "reviews.csv",
     "docs/how_to/predict.md": "pairs.csv",
     "docs/how_to/report.md": "messages.csv",
+    "docs/how_to/objectives.md": "messages.csv",
 }
 FEW_ROWS = 300
 

@@ -7,8 +7,10 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from chat_tokenizers import CHATML, make_chat_tokenizer
 
 from provetune.data.splits import make_splits
+from provetune.models.chat_template import render_prompt
 from provetune.problem.reading import read_problem
 from provetune.study.problem_checks import baseline_of, problem_checks
 from provetune.tasks import TASKS
@@ -42,3 +44,8 @@ def test_its_problems_have_no_fault(file: str, kind: str) -> None:
     system = json.loads(splits.train["text"][0].as_py())[0]
     assert system["role"] == "system"
     assert system["content"].startswith("tone: ")
+    # What the assistant is for stands before the tone.
+    settled = task.targets(splits.train, options=problem.options)
+    tokenizer = task.prepare_tokenizer(make_chat_tokenizer(CHATML), settled)
+    prompt = render_prompt(tokenizer, json.loads(splits.train["text"][0].as_py()))
+    assert prompt.startswith(f"<|start|>system\n{problem.options['system']}\n{system['content']}<|end|>")

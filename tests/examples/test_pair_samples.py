@@ -42,9 +42,24 @@ def test_pairs_are_those_of_one_page_and_of_two_neighbours() -> None:
     assert Counter(row["same"] for row in pairs()) == {"yes": 340, "no": 425}
 
 
-@pytest.mark.parametrize("folder", ["help_articles", "same_question"])
-def test_their_problems_can_be_read_and_have_no_blocking_fault(folder: str) -> None:
-    file = read_problem(EXAMPLES / folder / "problem.yaml", checks=problem_checks())
+def test_closeness_is_that_of_the_pages() -> None:
+    topic = {row["question"]: row["topic"] for row in lines("questions.jsonl")}
+    neighbours = {frozenset(row["topics"].split(" / ")) for row in pairs()}
+    with (EXAMPLES / "same_question" / "closeness.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, strict=True))
+    for row in rows:
+        both = frozenset((topic[row["question_a"]], topic[row["question_b"]]))
+        assert row["closeness"] == ("3" if len(both) == 1 else "1" if both in neighbours else "0")
+    assert Counter(row["closeness"] for row in rows) == {"3": 340, "1": 340, "0": 340}
+    assert len({frozenset((row["question_a"], row["question_b"])) for row in rows}) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [("help_articles", "problem.yaml"), ("same_question", "problem.yaml"), ("same_question", "closeness.yaml")],
+)
+def test_their_problems_can_be_read_and_have_no_blocking_fault(folder: str, name: str) -> None:
+    file = read_problem(EXAMPLES / folder / name, checks=problem_checks())
     task = TASKS.get(file.problem.task)
     splits = make_splits(file.problem.data, EXAMPLES / folder, task)
     assert not [finding for finding in task.check(splits.tables) if finding.severity == "blocking"]

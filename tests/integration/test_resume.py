@@ -31,7 +31,7 @@ from provetune.study.parallelism import Plan
 from provetune.study.run import Study, run
 from provetune.study.workspace import open_workspace
 
-pytestmark = pytest.mark.real_workers
+pytestmark = [pytest.mark.real_workers, pytest.mark.slow]
 
 WriteProblem = Callable[..., Path]
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provetune.core.errors import UsageError
+from provetune.data.conversations import with_controls
 from provetune.models.chat_template import (
     COMPLETION_TEMPLATE,
     closing_marks,
@@ -109,6 +110,14 @@ def test_a_default_system_line_joins_the_template() -> None:
         == f"<|start|>system\n{line}<|end|>\n<|start|>user\nhi<|end|>\n<|start|>assistant\n"
     )
     assert "shout" not in render_prompt(tokenizer, turns("hi", system="mine"))
+
+
+@pytest.mark.parametrize("template", [CHATML, with_default_system(CHATML, "Be kind.")])
+def test_control_attributes_come_after_the_default_system_line(template: str) -> None:
+    asked = with_controls(turns("hi"), "", {"tone": "formal"})
+    prompt = render_prompt(make_chat_tokenizer(template), asked)
+    default = "" if template == CHATML else "Be kind.\n"
+    assert prompt.startswith(f"<|start|>system\n{default}tone: formal<|end|>\n<|start|>user\nhi<|end|>")
 
 
 def test_no_template_is_said() -> None:

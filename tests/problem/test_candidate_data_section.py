@@ -67,7 +67,7 @@ def test_fields_stand_in_the_reference_and_in_the_schema() -> None:
     assert entries["candidates.NAME.data"].type == "a section"
     assert entries["candidates.NAME.data.share"].default == "1.0"
     own = problem_schema({})["$defs"]["CandidateData"]["properties"]
-    assert set(own) == {"share", "deduplicate", "mask", "corrections"}
+    assert set(own) == {"share", "subset", "deduplicate", "mask", "corrections"}
 
 
 def test_a_tfidf_on_other_rows_is_no_baseline() -> None:

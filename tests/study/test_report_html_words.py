@@ -96,3 +96,27 @@ def test_other_figures() -> None:
     assert [numbers.seconds(s) for s in (0.04, 99.94, 1234.5, None)] == ["0.0", "99.9", "1,234", "–"]
     assert [numbers.count(n) for n in (1000, 47.25, 3.0)] == ["1,000", "47.2", "3"]
     assert [numbers.level(alpha) for alpha in (0.05, 0.025, 0.0125)] == ["95%", "97.5%", "98.75%"]
+
+
+@pytest.mark.parametrize(
+    ("text", "chinese"),
+    [
+        ("Spans by label", "各标签的片段"),
+        ("0.1 to 0.55", "0.1 至 0.55"),
+        ("texts stopped at 128 tokens", "写到 128 个词元即停的文本"),
+        (
+            "A row counts as wrong unless its label is right. 'oos' is no answer: such a row is wrong whenever it is "
+            "answered. This model answers 97.1% of these rows.",
+            "标签正确才不算错。“oos”不是答案：这样的行只要作答就算错。此模型回答其中 97.1% 的行。",
+        ),
+        (
+            "The right relation the wrong way round counts as wrong. 'Other' is left out.",
+            "关系正确而方向颠倒算错。不计“Other”。",
+        ),
+        ("A row counts as wrong unless its label is right. Something new.", "标签正确才不算错。Something new."),
+        ("Something new.", "Something new."),
+    ],
+)
+def test_sentences_with_names_and_figures_are_chinese_too(text: str, chinese: str) -> None:
+    assert Words("zh").phrase(text) == chinese
+    assert Words("en").phrase(text) == text

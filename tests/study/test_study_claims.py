@@ -29,6 +29,7 @@ from provetune.study.verdict import CandidateRows, judge_claims
 from provetune.study.workspace import open_workspace
 from provetune.tasks import TASKS
 
+pytestmark = pytest.mark.slow
 WORDS = {
     "billing": ("invoice", "charged", "refund", "payment"),
     "delivery": ("parcel", "late", "courier", "box"),

@@ -173,7 +173,7 @@ def test_personal_data_is_masked_in_questions_and_answers(tmp_path: Path) -> Non
         (json.dumps([ASKED]), [ASKED]),
         ({"dialog": "Where?"}, [ASKED]),
         ({"messages": [ASKED]}, [ASKED]),
-        ({"dialog": "Where?", "tone": "dry"}, [{"role": "system", "content": "tone: dry"}, ASKED]),
+        ({"dialog": "Where?", "tone": "dry"}, [{"role": "system", "content": "tone: dry", "lines": "controls"}, ASKED]),
     ],
 )
 def test_whatever_is_asked(item: Any, wanted: list[dict[str, str]]) -> None:
@@ -184,7 +184,7 @@ def test_whatever_is_asked(item: Any, wanted: list[dict[str, str]]) -> None:
 def test_columns_may_be_called_otherwise_when_asked() -> None:
     columns = {"text": "dialog", "controls": ["tone"]}
     found = CHAT.read_item(columns, {"talk": "Where?", "mood": "dry"}, ("talk", "mood"), "text 1")
-    assert json.loads(found) == [{"role": "system", "content": "tone: dry"}, ASKED]
+    assert json.loads(found) == [{"role": "system", "content": "tone: dry", "lines": "controls"}, ASKED]
 
 
 def test_what_cannot_be_asked_is_said_with_its_place() -> None:

@@ -280,3 +280,12 @@ class TestPredictions:
         found = TASK.predictions(np.array([[0.9, 0.6, 0.1], [0.2, 0.3, 0.1]]), MULTI, top_k=2)
         assert found[0] == {"label": ["x", "y"], "score": 0.6, "labels": {"x": 0.9, "y": 0.6}}
         assert found[1] == {"label": [], "score": 0.7, "labels": {"y": 0.3, "x": 0.2}}
+
+
+def test_labels_that_training_rows_lack_stand_among_the_others_without_rows() -> None:
+    examples = pa.table({"row_id": ["1", "2", "3"], "text": ["x", "y", "z"], "label": ["b", "d", "b"]})
+    found = TASK.targets(examples, options={"labels": ["a", "c", "b"]})
+    assert found.names == ("a", "b", "c", "d")
+    assert found.counts == (0, 2, 0, 1)
+    assert found.options["labels"] == ["a", "c", "b"]
+    assert "labels" not in TASK.targets(examples).options

@@ -43,6 +43,16 @@ class TestDetection:
         assert found.fit == fit
 
 
+def test_a_label_out_of_order_is_told_with_its_row():
+    import pyarrow as pa
+
+    rows = {"text": ["a", "b", "c"], "label": ["1", "2", "six"], "_file": ["rows.csv"] * 3, "_row": [2, 3, 4]}
+    with pytest.raises(DataError, match=r"rows\.csv, row 4: The order .* 'six' is no number"):
+        TASKS.get("ordinal").targets(pa.table(rows))
+    with pytest.raises(DataError, match=r"rows\.csv, row 2: The label '1' is not in options\.order"):
+        TASKS.get("ordinal").targets(pa.table(rows), options={"order": ["2", "six"]})
+
+
 class TestOrder:
     def test_numbers_order_themselves(self):
         assert order_labels({"10", "2", "-1", "2.5"}, None) == ("-1", "2", "2.5", "10")

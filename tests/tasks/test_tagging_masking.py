@@ -87,7 +87,6 @@ class _Answerer:
 
 
 def test_predictions_are_places_in_the_text_as_given(tmp_path: Path) -> None:
-    assert isinstance(TASK, PointsIntoText)
     record = {"columns": {"text": "text"}, "problem": {"data": {"mask": ["email", "phone"]}}}
     predictor = Predictor(tmp_path, TASK, TARGETS, record, _Answerer())
     text = "👩‍👧 Ada  writes to a.b@c.org, Bob rings +44 20 7946 0958."
@@ -101,6 +100,11 @@ def test_predictions_are_places_in_the_text_as_given(tmp_path: Path) -> None:
     assert all(text[one["start"] : one["end"]] == one["text"] for one in answer["spans"])
     nothing, again = predictor.predict([" ", text], missing="keep")
     assert (nothing["spans"], again) == (None, answer)
+
+
+def test_it_says_where_spans_stand() -> None:
+    assert isinstance(TASKS.get("tagging"), PointsIntoText)
+    assert isinstance(TASKS.get("span_qa"), PointsIntoText)
 
 
 def test_of_several_spans_in_one_find_the_likeliest_is_told() -> None:

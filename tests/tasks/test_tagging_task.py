@@ -154,6 +154,24 @@ def test_pieces_over_several_letters_are_cut_apart() -> None:
     assert found_spans(table(rows), sentence_pieces(), 32, 0) == [spans for _, spans in rows]
 
 
+def byte_pieces() -> Any:
+    """One piece a byte, as byte-level tokenizers have for letters that they did not learn."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    made = Tokenizer(models.BPE({letter: k for k, letter in enumerate(letters)}, []))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    return made
+
+
+@pytest.mark.parametrize(("max_length", "stride"), [(64, 0), (8, 2), (9, 4), (12, 3)])
+def test_of_the_bytes_of_a_letter_the_first_speaks_in_every_window(max_length: int, stride: int) -> None:
+    text = "👍 한국 Lee 👍 北京 naïve 👍👍"
+    words = find_words(text)
+    spans = [(start, end, "pq"[k % 2]) for k, (start, end) in enumerate(words)]
+    assert found_spans(table([(text, spans), ("Bo", [(0, 2, "p")])]), byte_pieces(), max_length, stride)[0] == spans
+
+
 def test_offsets_count_letters_whatever_the_bytes() -> None:
     text = "😂😂 Bo, naïve café 北京 Lee"
     spans = [(3, 5, "p"), (13, 17, "q"), (18, 20, "p")]

@@ -17,6 +17,7 @@ from provetune.training.objectives.pgd import start_in_ball
 from provetune.training.optimisers.adamw.fast import FastAdamW
 from provetune.training.optimisers.adamw.rows import EmbeddingRows
 
+LAYERS = {"layers": 1, "attention_heads": 2, "ffn_dim": 8}
 INPUTS = {name: BATCH[name] for name in ("input_ids", "attention_mask")}
 
 
@@ -149,3 +150,26 @@ def test_what_is_drawn_can_be_drawn_again() -> None:
     first = torch.rand(3)
     draws.rewind()
     assert torch.equal(first, torch.rand(3))
+
+
+def test_embeddings_that_two_parts_share_are_changed_wherever_they_are_read() -> None:
+    """BART's encoder and decoder have a module each, with the weights of a third that is never asked."""
+    from transformers import BartConfig, BartForConditionalGeneration
+
+    sizes = {f"{side}_{part}": size for side in ("encoder", "decoder") for part, size in LAYERS.items()}
+    torch.manual_seed(0)
+    model = BartForConditionalGeneration(
+        BartConfig(vocab_size=40, d_model=8, max_position_embeddings=16, **sizes)
+    ).eval()
+    ids, other = torch.tensor([[5, 6, 7]]), torch.tensor([[8, 9]])
+    disturbance = Disturbance(model, 1)
+    with disturbance.felt(learned=True):
+        loss = model(input_ids=ids, decoder_input_ids=other).logits.sum()
+    slopes = torch.autograd.grad(loss, disturbance.offsets)
+    assert [tuple(slope.shape) for slope in slopes] == [(1, 3, 8), (1, 2, 8)]
+    assert all(slope.abs().sum() > 0 for slope in slopes)
+
+
+def test_a_block_in_which_nothing_is_read_is_told() -> None:
+    with pytest.raises(UsageError, match="Toy read no token embeddings"), Disturbance(Toy(), 0).felt():
+        pass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import get_args
 
 import pytest
@@ -101,7 +102,7 @@ def test_the_range_test_rises_by_equal_ratios_to_the_top() -> None:
     found = factors(SCHEDULES[RANGE_TEST], 70, 0.0)
     assert found[-1] == 1.0
     assert found[0] == pytest.approx(10 ** (-RANGE_DECADES * 69 / 70))
-    ratios = [after / before for before, after in zip(found, found[1:], strict=False)]
+    ratios = [after / before for before, after in pairwise(found)]
     assert ratios == pytest.approx([10 ** (RANGE_DECADES / 70)] * 69)
 
 

@@ -119,7 +119,7 @@ def _use(record: Mapping[str, Any]) -> str:
     paired = is_paired(record)
     lines += ['model.predict([("one text", "another")])' if paired else 'model.predict(["some text"])', "```"]
     if record["bundle_kind"] == ADAPTED:
-        lines += ["", f"{_needs_provetune(record)}"]
+        lines += ["", _needs_provetune(record)]
     if _loads_anywhere(record) and _pipeline(record) is None:
         lines += _use_of_class(record)
     elif _loads_anywhere(record):
@@ -140,8 +140,8 @@ def _use(record: Mapping[str, Any]) -> str:
 def _needs_provetune(record: Mapping[str, Any]) -> str:
     method = (record.get("candidate") or {}).get("method", "adapter")
     return (
-        f"Provetune is needed to predict. What `{method}` learned cannot be merged into the model's weights and lies in "
-        "the folder `adapter`. Plain transformers opens this folder too, but answers without it: wrongly."
+        f"Provetune is needed to predict. What `{method}` learned cannot be merged into the model's weights and lies "
+        "in the folder `adapter`. Plain transformers opens this folder too, but answers without it: wrongly."
     )
 
 

@@ -64,14 +64,11 @@ def refuse_other_backbone(origin: Mapping[str, Any], name: str, content_hash: st
         UsageError: they are not.
     """
     learned_on = origin["backbone"]
-    if content_hash != learned_on.get("content_hash"):
+    known = learned_on.get("content_hash")
+    if content_hash != known:
         raise UsageError(
-            f"This adapter was learned on '{learned_on.get('name')}' (content {_short(learned_on.get('content_hash'))}); "
-            f"'{name}' is another model (content {_short(content_hash)}).",
+            f"This adapter was learned on '{learned_on.get('name')}' (content {str(known)[:12]}); "
+            f"'{name}' is another model (content {content_hash[:12]}).",
             where=where,
             hint="Give the folder of the very model, or load the bundle that the adapter came from.",
         )
-
-
-def _short(content_hash: Any) -> str:
-    return str(content_hash)[:12]

@@ -30,8 +30,8 @@ class BundleContents:
     """What a bundle is made of.
 
     Attributes:
-        kind: ``"transformers"``, ``"adapted"``, ``"frozen_encoder"``, ``"entailment"``, ``"verbaliser"``, ``"tfidf"`` or
-            ``"examples"``.
+        kind: ``"transformers"``, ``"adapted"``, ``"frozen_encoder"``, ``"entailment"``, ``"verbaliser"``,
+            ``"tfidf"`` or ``"examples"``.
         task: the task's name.
         targets: what it predicts.
         record: further fields of ``provetune.json``: columns, encode, problem, candidate, seed, data, code_hash,

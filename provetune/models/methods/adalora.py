@@ -3,10 +3,10 @@
 An update is P diag(λ) Q, P and Q held near orthogonal by a penalty. Training begins with more rank than is wanted and
 drops what matters least, over all layers together (`provetune.models.rank_budget` has the formulas).
 
-Defaults: the paper begins with one and a half times the final rank, most of its tasks weigh the penalty with 0.1, and let
-the budget fall from about a tenth of the steps to about a half (its table of settings for GLUE). Learning rate as for
-`lora`. Validation is scored once, at the end: an earlier state has more rank than was asked for, so picking the best
-state, which `evaluations` above 1 does, gives up the budget.
+Defaults: the paper begins with one and a half times the final rank; most of its tasks weigh the penalty with 0.1 and
+let the budget fall from about a tenth of the steps to about a half (its table of settings for GLUE). Learning rate,
+epochs and batch are those of `lora`. Validation is scored once, at the end: an earlier state has more rank than was
+asked for, so picking the best state, which `evaluations` above 1 does, gives up the budget.
 
 Departures: importance is taken after the weights have moved, with the gradients from before, as the authors' program
 does; gradients are clipped before that. Every linear layer is adapted, head and pooler train, as in `lora`.
@@ -21,11 +21,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from provetune.core.errors import UsageError
 from provetune.core.protocols import LearnsFrom
 
 if TYPE_CHECKING:
     import torch
 
+    from provetune.core.minimised import Situation
     from provetune.core.protocols import Task
 
 _MARK = "_provetune_adalora"
@@ -94,6 +96,18 @@ class Adalora:
     )
     deterministic = False
 
+    def check(self, situation: Situation) -> None:
+        """Refuse a moving average of the weights, in which what was dropped would be there again.
+
+        Raises:
+            UsageError: one is asked for.
+        """
+        if situation.settings.get("ema") is not None:
+            raise UsageError(
+                "adalora drops ranks while it learns, and a moving average of the weights (ema) would bring them back.",
+                hint="Leave ema out, or take method: lora.",
+            )
+
     def prepare(self, model: torch.nn.Module, settings: AdaloraSettings, task: Task) -> torch.nn.Module:
         """Wrap the model so that only P, λ, Q, head and pooler train.
 
@@ -114,7 +128,7 @@ class Adalora:
             init_r=begin,
             target_r=settings.rank,
             # peft divides by the rank to begin with.
-            lora_alpha=2 * begin if settings.alpha == "auto" else settings.alpha,  # type: ignore[arg-type]
+            lora_alpha=2 * begin if settings.alpha == "auto" else settings.alpha,
             lora_dropout=settings.dropout,
             target_modules=targets,
             fan_in_fan_out=are_transposed(model, targets),

@@ -1,8 +1,8 @@
 """BitFit (Ben Zaken, Ravfogel and Goldberg 2021, arXiv:2106.10199): the biases and the head train, nothing else.
 
-Every bias of the backbone learns, those of its normalisations among them: about a thousandth of the weights. The paper
-takes learning rates of 1e-4 to 1e-3 at 16 rows a batch and up to 16 epochs for models of 768; a narrower one takes more,
-as `lora` does, and a wider one gets less here (``reference_width``).
+Every bias of the backbone learns, those of its normalisations among them: about a thousandth of the weights. The
+paper takes learning rates of 1e-4 to 1e-3 at 16 rows a batch and up to 16 epochs for models of 768; a narrower one
+takes more, as `lora` does, and a wider one gets less here (``reference_width``).
 
 Departure from the paper: the pooler trains whole, as in the other methods.
 """

@@ -45,6 +45,7 @@ class Head:
     settings: type[BaseModel] = HeadSettings
     defaults: Mapping[str, Any] = MappingProxyType({})
     deterministic = True
+    ranges: Mapping[str, Any] = MappingProxyType({"C": {"low": 0.1, "high": 1000.0, "log": True}})
 
     def fit(
         self,

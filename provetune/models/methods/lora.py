@@ -98,7 +98,7 @@ class Lora:
         targets = find_targets(model, settings.targets)
         config = LoraConfig(
             r=settings.rank,
-            lora_alpha=settings.scaling,  # type: ignore[arg-type]
+            lora_alpha=settings.scaling,
             lora_dropout=settings.dropout,
             target_modules=targets,
             fan_in_fan_out=are_transposed(model, targets),

@@ -1,8 +1,8 @@
 """Prefix tuning (Li and Liang 2021, arXiv:2101.00190): learned keys and values before those of every attention.
 
-As in the paper a small network makes the prefix while it is learned, and goes afterwards. Departures: its first layer is
-followed by one last layer for each attention, which together are the paper's single one; the prefix takes no positions,
-so that a text keeps its own and may be as long as before; head and pooler train.
+As in the paper a small network makes the prefix while it is learned, and goes afterwards. Departures: its last layer is
+cut into one for each attention, which together are the paper's; the prefix takes no positions, so that a text keeps its
+own and may be as long as before; head and pooler train.
 
 A prefix cannot be folded into the backbone's weights.
 """

@@ -1,9 +1,10 @@
 """Prompt tuning (Lester et al. 2021, arXiv:2104.08691) and P-tuning (Liu et al. 2021, arXiv:2103.10385).
 
-Learned embeddings stand in front of those of a text; the backbone is frozen. Lester et al. learn them directly, begun as
-words of the vocabulary; Liu et al. as what an LSTM and a perceptron make of a table, which go afterwards. Departures:
-head and pooler train, as encoders need them to, and the virtual tokens stand before the first special token whatever
-their number (P-tuning also puts some behind the text).
+Learned embeddings stand in front of those of a text; the backbone is frozen. Lester et al. learn them directly, begun
+as words of the vocabulary; Liu et al. as what an LSTM and a perceptron make of a table, which go afterwards.
+Departures: head and pooler train, as encoders need them to; all virtual tokens stand before the first special token
+(P-tuning also puts some behind the text); nothing is read of them in the last layer, so that labels of words stay
+beside their words.
 
 Virtual tokens cannot be folded into the backbone's weights.
 """

@@ -140,6 +140,7 @@ class Tfidf:
     settings: type[BaseModel] = TfidfSettings
     defaults: Mapping[str, Any] = MappingProxyType({})
     deterministic = True
+    ranges: Mapping[str, Any] = MappingProxyType({"C": {"low": 0.1, "high": 1000.0, "log": True}})
 
     def fit(
         self,

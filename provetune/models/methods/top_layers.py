@@ -1,11 +1,11 @@
 """Fine-tuning of the layers next to the head alone: those below stay as they were pretrained.
 
-Lee, Tang and Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning" (arXiv:1911.03090): a fourth
-of the layers of BERT and RoBERTa, the last ones, reach nine tenths of what all of them reach; hence the default.
+Lee, Tang and Lin 2019, "What Would Elsa Do? Freezing Layers During Transformer Fine-Tuning" (arXiv:1911.03090): a
+fourth of the layers of BERT and RoBERTa, the last ones, reach nine tenths of what all of them reach; hence the default.
 
 Nothing is computed backwards below the lowest layer that learns, so a step is quicker and smaller than one of `full`.
-Learning rate, epochs and batch are those of `full`. In an encoder-decoder the layers are the decoder's; the output layer
-over the vocabulary and the embeddings stay as they are.
+Learning rate, epochs and batch are those of `full`. In an encoder-decoder the layers are the decoder's; the output
+layer over the vocabulary and the embeddings stay as they are.
 """
 
 from __future__ import annotations
@@ -63,11 +63,14 @@ class TopLayers:
     deterministic = False
 
     def check(self, situation: Situation) -> None:
-        """Refuse families whose layers are all one.
+        """Refuse families whose layers are all one, and more layers than there are.
 
         Raises:
-            UsageError: it is such a one.
+            UsageError: it is such a one, or there are not so many.
         """
+        wanted = situation.settings.get("train_layers", "auto")
+        if wanted != "auto" and 0 < situation.layers < wanted:
+            raise _too_many(wanted, situation.layers)
         if situation.family in _ONE_FOR_ALL:
             raise UsageError(
                 f"All layers of the family '{situation.family}' are the same weights, so none can train alone.",
@@ -87,10 +90,7 @@ class TopLayers:
         there = len(stack.layers)
         count = math.ceil(there * _SHARE) if settings.train_layers == "auto" else settings.train_layers
         if count > there:
-            raise UsageError(
-                f"train_layers is {count}, and this backbone has {there} layers.",
-                hint=f"Take 1 to {there}; the method full trains the embeddings too.",
-            )
+            raise _too_many(count, there)
         freeze_but_head(model)
         for layer in stack.layers[there - count :]:
             layer.requires_grad_(True)
@@ -121,6 +121,13 @@ class TopLayers:
         prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
         load_parts(prepared, folder)
         return prepared.eval()
+
+
+def _too_many(wanted: int, there: int) -> UsageError:
+    return UsageError(
+        f"train_layers is {wanted}, and this backbone has {there} layers.",
+        hint=f"Take 1 to {there}; the method full trains the embeddings too.",
+    )
 
 
 METHOD = TopLayers()

@@ -129,8 +129,11 @@ class ZeroShot:
         return {} if settings.entailment is None else {"entailment": settings.entailment}
 
     def named_backbone(self, settings: ZeroShotSettings) -> str | None:
-        """The entailment bundle is the model that is asked."""
-        return settings.entailment
+        """The entailment bundle is the model that is asked; always a folder, never a name of catalogue or hub."""
+        written = settings.entailment
+        if written is None or written.startswith((".", "~")) or Path(written).is_absolute():
+            return written
+        return f"./{written}"
 
     def backbone_kinds(self, settings: ZeroShotSettings) -> Sequence[BackboneKind]:
         return ("encoder",)

@@ -44,7 +44,7 @@ def own_tables(candidate: str, tables: Sequence[Mapping[str, Any]], words: Words
 
 def _table(candidate: str, table: Mapping[str, Any], words: Words) -> OwnTable:
     rows = table["rows"]
-    words_of_cells = words if table["name"] in NAMED_CELLS else None
+    words_of_cells = words if table["name"].partition(":")[0] in NAMED_CELLS else None
     tiny = [numbers.are_tiny(column) for column in zip(*rows, strict=True)]
     aligned = [all(_is_number(row[place]) for row in rows) for place in range(len(table["columns"]))]
     return OwnTable(

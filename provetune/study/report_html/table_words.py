@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-NAMED_CELLS: Final = ("span_errors", "cut")
+NAMED_CELLS: Final = (
+    *("span_errors", "cut", "answer_lengths", "answered", "perplexity_by_length", "places", "value_ranges"),
+)
 """Tables whose cells are words of the task's own, and not of the data."""
 
 CHINESE: Final[dict[str, str]] = {
@@ -32,6 +34,9 @@ CHINESE: Final[dict[str, str]] = {
     "wrong": "错误",
     "share wrong": "错误率",
     "least confidence": "最低把握",
+    "A row counts as wrong unless its label is right.": "标签正确才不算错。",
+    "A row counts as wrong unless all of its labels are right.": "所有标签都正确才不算错。",
+    "With options.abstain the model leaves the least sure unanswered.": "设 options.abstain 可不答最没把握的行。",
     # Regression
     "What is said by what is true": "各真实值区间的预测",
     "true value": "真实值",
@@ -61,10 +66,25 @@ CHINESE: Final[dict[str, str]] = {
     "gold rows": "实有行数",
     "predicted rows": "给出行数",
     "wrong way round": "方向颠倒",
+    "The right relation the wrong way round counts as wrong.": "关系正确而方向颠倒算错。",
+    "There is no label that means no relation.": "没有表示“无关系”的标签。",
     # Retrieval
     "Place of the first right document": "首个正确文档的位次",
     "place": "位次",
     "queries": "查询数",
+    # Questions
+    "Scores by the length of the gold answer": "各真实答案长度的分数",
+    "words": "词数",
+    "characters": "字数",
+    "questions": "问题数",
+    "exact match": "完全匹配",
+    "Of several gold answers the shortest counts.": "有多个真实答案时按最短的计。",
+    "Who was told that there is no answer": "哪些问题被判为没有答案",
+    "the question has": "问题",
+    "answered": "作答",
+    "told 'no answer'": "判为无答案",
+    "an answer": "有答案",
+    "no answer": "无答案",
     # Texts that are written
     "How the scores were computed": "分数的计算方式",
     "signature": "签名",
@@ -72,6 +92,7 @@ CHINESE: Final[dict[str, str]] = {
     "What was cut": "截断情况",
     "sources longer than the model was given": "超出模型输入长度的原文",
     "texts that are empty": "空文本",
+    "conversations with turns that the chat template lets nobody learn": "含有对话模板不允许学习的轮次的对话",
     "conversations longer than the model was given": "超出模型输入长度的对话",
     "answers that are empty": "空回答",
     "Perplexity by length of the answer": "各回答长度的困惑度",

@@ -10,6 +10,7 @@ from typing import Final
 from provetune.core.errors import UsageError
 from provetune.core.suggest import advice
 from provetune.study.report_html.metric_words import METRICS, TASKS
+from provetune.study.report_html.sentence_words import in_chinese
 from provetune.study.report_html.table_words import CHINESE
 
 LANGUAGES: Final = ("en", "zh")
@@ -317,7 +318,7 @@ class Words:
 
     def phrase(self, text: str) -> str:
         """A title, heading or note of a task's own table; as the task wrote it where this language lacks it."""
-        return CHINESE.get(text, text) if self.language == "zh" else text
+        return in_chinese(text, CHINESE) if self.language == "zh" else text
 
     def known(self, kind: str, name: str) -> str:
         """``kind.name`` where the table has it, else the name as it is."""

@@ -16,7 +16,9 @@ class ChatOptions(DecodingOptions):
     """How conversations are written for the model, what it learns of them, and how it answers."""
 
     system: str = Field(
-        "", description="System line of every conversation that has none, e.g. what the assistant is for."
+        "",
+        description="System line of every conversation that has none of its own, e.g. what the assistant is for; "
+        "control attributes come after it.",
     )
     format: Literal["auto", "chat", "completion"] = Field(
         "auto",

@@ -11,14 +11,13 @@ from provetune.data.conversations import (
     ConversationFault,
     Message,
     check_prompt,
-    control_line,
     looks_like_messages,
     read_answer,
     read_messages,
     split_answer,
     split_preference,
     to_text,
-    with_system,
+    with_controls,
 )
 
 if TYPE_CHECKING:
@@ -170,7 +169,7 @@ def _extended(messages: Sequence[Message], cells: Mapping[str, Any], parts: _Par
     system = _one(parts, "system")
     own = "" if system is None or _is_empty(cells.get(system)) else str(cells[system])
     controls = {name: cells.get(name) for name in _names(parts, "controls")}
-    return with_system(messages, [own, control_line(controls)])
+    return with_controls(messages, own, controls)
 
 
 def _as_cells(item: Any, parts: _Parts, called: Mapping[str, str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 Decide: TypeAlias = Literal["median", "mean", "most_likely"]
 
 
-def order_labels(labels: Collection[str], order: Sequence[str] | None) -> tuple[str, ...]:
+def order_labels(
+    labels: Collection[str], order: Sequence[str] | None, place: Callable[[str], str | None] = lambda label: None
+) -> tuple[str, ...]:
     """The labels from the lowest to the highest: as `order` says, or by the numbers that they are.
+
+    Args:
+        place: file and row of the first row that has a label, for errors.
 
     Raises:
         DataError: a label is not in the order, or there is no order and a label is no number.
@@ -28,14 +33,17 @@ def order_labels(labels: Collection[str], order: Sequence[str] | None) -> tuple[
     if order is not None:
         for label in sorted(labels):
             if label not in order:
-                raise DataError(f"The label '{label}' is not in options.order.", hint=advice(label, list(order)))
+                raise DataError(
+                    f"The label '{label}' is not in options.order.", where=place(label), hint=advice(label, list(order))
+                )
         return tuple(order)
     numbers = {label: _number(label) for label in labels}
     words = sorted(label for label, number in numbers.items() if math.isnan(number))
     if words:
         raise DataError(
             f"The order of the labels is not known: '{words[0]}' is no number.",
-            hint="Name it under options, from the lowest to the highest: order: [bad, fair, good].",
+            where=place(words[0]),
+            hint="Correct it, or name them all from the lowest to the highest: options: {order: [bad, fair, good]}.",
         )
     return tuple(sorted(labels, key=lambda label: (numbers[label], label)))
 

@@ -130,7 +130,7 @@ class Ordinal(SequenceTask):
             raise DataError("A row has several labels: they cannot be steps of one scale.", hint="Check the label.")
         found = super().targets(examples, out_of_scope=out_of_scope, options=options)
         counts = dict(zip(found.names, found.counts, strict=True))
-        names = order_labels(found.names, found.options.get("order"))
+        names = order_labels(found.names, found.options.get("order"), lambda label: _first_place(examples, label))
         return replace(found, kind=ORDERED, names=names, counts=tuple(counts.get(name, 0) for name in names))
 
     def check(self, splits: Mapping[str, pa.Table]) -> list[Finding]:
@@ -165,3 +165,13 @@ class Ordinal(SequenceTask):
         steps = decide_steps(answers, targets.options.get("decide", "median"))
         chosen[np.arange(len(chosen)), steps] = True
         return chosen
+
+
+def _first_place(examples: pa.Table, label: str) -> str | None:
+    """File and row of the first example with a label, where examples say it."""
+    import pyarrow.compute as pc
+
+    row = pc.index(examples.column("label"), label).as_py()
+    if row < 0 or not {"_file", "_row"} <= set(examples.column_names):
+        return None
+    return f"{examples.column('_file')[row].as_py()}, row {examples.column('_row')[row].as_py()}"

@@ -70,8 +70,10 @@ def bring_together(outputs: Sequence[Array], features: FeatureColumns, examples:
     scores = np.concatenate([np.asarray(each) for each in outputs])
     if len(taken) > len(examples):
         around = np.concatenate([context(length) for length in lengths])
-        pieces, order = _in_order(pieces, around)
-        scores = scores[order]
+        first = _first_of_letter(pieces, np.repeat(np.arange(len(taken)), lengths))
+        pieces = Places(pieces.text[first], pieces.starts[first], pieces.ends[first])
+        pieces, order = _in_order(pieces, around[first])
+        scores = scores[first][order]
     words, speaking = spoken_words(pieces, words_of(examples))
     return words, scores[speaking]
 
@@ -141,6 +143,19 @@ def _word_of_piece(pieces: Places, words: Places, window: Array) -> Array:
     _, once = np.unique(np.stack([window[begins], word]), axis=1, return_index=True)
     found[begins[once]] = word[once]
     return found
+
+
+def _first_of_letter(pieces: Places, window: Array) -> Array:
+    """Numbers of the pieces that begin a letter, ascending.
+
+    A tokenizer of bytes has several pieces for one letter, all of them at its place (and one that takes Korean
+    syllables apart has too): the first in its window is the one that was taught to speak.
+    """
+    usable = np.flatnonzero((pieces.starts >= 0) & (pieces.ends > pieces.starts))
+    if not len(usable):
+        return usable
+    keys = window[usable] * (int(pieces.starts.max()) + 1) + pieces.starts[usable]
+    return np.sort(usable[np.unique(keys, return_index=True)[1]])
 
 
 def _in_order(pieces: Places, around: Array | None = None) -> tuple[Places, Array]:

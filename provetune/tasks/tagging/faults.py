@@ -51,14 +51,14 @@ _OVERLAPS = (
     "counts as not found."
 )
 _CROSSED = (
-    "{count} begin{s} or end{s} inside a word, where no tag can say so; the whole word is learned, and the span counts as "
-    "not found. Check the offsets."
+    "{count} begin{s} or end{s} inside a word, where no tag can say so; the whole word is learned, and the span counts "
+    "as not found. Check the offsets."
 )
 _MISMATCHES = "{count} cover{s} other letters than the file says. Check whether offsets count letters or bytes."
 _TRIMMED_SPANS = "{count} had white space at their edges, which was cut off."
 _LEFT_OUT = (
-    "{count} without spans {have} no cell for them. As no row has an empty list, they were taken as texts in which there "
-    "is nothing to find."
+    "{count} without spans {have} no cell for them. As no row has an empty list, they were taken as texts in which "
+    "there is nothing to find."
 )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import torch
 
     from provetune.core.protocols import Array
+    from provetune.models.word_pieces import Places
     from provetune.tasks.tagging.answers import TagAnswers
 
 IGNORED = -100
@@ -202,14 +203,20 @@ class Tagging:
                 `provetune.data.words.find_words` finds them.
         """
         from provetune.tasks.tagging.answers import decode
+
+        words, scores = self.word_scores(outputs, features, examples)
+        return decode(examples.column("text").to_pylist(), words, scores, targets)
+
+    def word_scores(
+        self, outputs: Outputs, features: FeatureColumns | None, examples: pa.Table
+    ) -> tuple[Places, Array]:
+        """The words of all texts, S of them, and the logits of their tags (S, 2 C + 1); arguments are those of
+        `answers`."""
         from provetune.tasks.tagging.encoding import bring_together, words_of
 
-        texts = examples.column("text").to_pylist()
         if features is not None:
-            words, scores = bring_together(outputs, features, examples)
-        else:
-            words, scores = words_of(examples), np.concatenate(list(outputs))
-        return decode(texts, words, scores, targets)
+            return bring_together(outputs, features, examples)
+        return words_of(examples), np.concatenate(list(outputs))
 
     def guess(self, examples: pa.Table, targets: Targets) -> TagAnswers:
         """No span in any text."""

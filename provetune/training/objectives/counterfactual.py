@@ -96,8 +96,10 @@ class Alike:
                 "No training text has one of the words of counterfactual_pairs.", hint="Check how they are written."
             )
         self.features = run.encode(swapped)
+        # Where a row is read both ways round, its first reading stands for it.
+        rows, first = np.unique(self.features.rows, return_index=True)
         self.place = np.full(run.examples.num_rows, -1, dtype=np.int64)
-        self.place[numbers] = np.arange(len(numbers))
+        self.place[numbers[rows]] = first
 
     def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
         """The batch's loss and how far apart the answers to its counterfactuals are."""

@@ -7,7 +7,7 @@ gradients of one size whatever T is (section 2.1 there). Of several labels a row
 are compared by squared distance in units of their spread, without a temperature.
 
 What the teacher says is asked once, kept in the cache, and matched by label names; it may have another tokenizer,
-another backbone, or none.
+another backbone, or none. Where words are labelled, those that both tokenizers begin a piece with are compared.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
-from provetune.training.agreement import NUMBERS, Agreement, refuse_other_kinds
-from provetune.training.teaching import Teacher
+from provetune.training.agreement import KINDS, NUMBERS, WORDS, Agreement, refuse_other_kinds
+from provetune.training.teaching import teacher_of
 
 
 class DistilSettings(BaseModel):
@@ -52,7 +52,7 @@ class Distil:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation)
+        refuse_other_kinds(self.name, situation, (*KINDS, WORDS))
         if situation.folder is not None and not situation.settings.get("distil_from"):
             raise UsageError(
                 "The objective 'distil' needs a teacher.", hint="Name a bundle's folder with distil_from: FOLDER."
@@ -77,7 +77,7 @@ class Taught:
 
     def __init__(self, run: LossRun, given: DistilSettings) -> None:
         self.given, self.agreement = given, Agreement.of(run.targets)
-        self.teacher = Teacher.of(run, given.distil_from) if given.distil_gold < 1 else None
+        self.teacher = teacher_of(run, given.distil_from) if given.distil_gold < 1 else None
 
     def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
         """Gold and soft labels, weighted."""
@@ -85,7 +85,8 @@ class Taught:
         if self.teacher is None:
             return found
         gold, temperature = self.given.distil_gold, self.given.distil_temperature
-        apart = self.teacher.divergence(self.agreement, found.outputs, step.rows, temperature=temperature)
+        told, said = self.teacher.beside(found.outputs, batch, step.rows)
+        apart = self.agreement.divergences(told, said, temperature=temperature).sum() / max(1, len(told))
         if self.agreement.kind != NUMBERS:
             apart = apart * temperature**2
         return Pass(gold * found.loss + (1 - gold) * apart, found.outputs)

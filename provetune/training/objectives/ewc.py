@@ -70,9 +70,18 @@ class Ewc:
         """Earlier rows, with their labels."""
         return dict.fromkeys(self.files(settings), "labelled")
 
-    def begin(self, run: LossRun, settings: BaseModel) -> Held:
+    def begin(self, run: LossRun, settings: BaseModel) -> Held | Free:
         """Find out which weights matter, at those that the run begins with."""
-        return Held(run, cast(EwcSettings, settings))
+        given = cast(EwcSettings, settings)
+        return Held(run, given) if given.ewc_strength > 0 else Free()
+
+
+class Free:
+    """Nothing is held, so that weights need not be read: the fast optimisers may be taken."""
+
+    def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
+        """What is inside, as it is."""
+        return inner(batch)
 
 
 class Held:
@@ -83,8 +92,6 @@ class Held:
     def __init__(self, run: LossRun, given: EwcSettings) -> None:
         self.strength = given.ewc_strength
         self.parameters = {name: each for name, each in run.model.named_parameters() if each.requires_grad}
-        if self.strength == 0:
-            return
         earlier = OtherBatches.of(run, given.ewc_memory, "labelled", "ewc")
         chosen = sorted(earlier.numbers(0, 0, given.ewc_rows).tolist())
         self.importance = fisher_diagonal(run, earlier.features, chosen)
@@ -93,8 +100,6 @@ class Held:
     def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
         """The batch's loss and λ/2 of the weighted squared way from the start."""
         found = inner(batch)
-        if self.strength == 0:
-            return found
         parts = [
             (self.importance[name] * (each.float() - self.start[name].float()) ** 2).sum()
             for name, each in self.parameters.items()

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from provetune.core.errors import UsageError
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.core.suggest import advice
-from provetune.training.agreement import KINDS, refuse_other_kinds
+from provetune.training.agreement import KINDS, WORDS, refuse_other_kinds
 
 _RAW = "raw."
 _LEAST_GROUPS = 2
@@ -53,7 +53,7 @@ class GroupDro:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation, (*KINDS, "spans"))
+        refuse_other_kinds(self.name, situation, (*KINDS, WORDS))
         if situation.folder is None:
             return
         column = str(situation.settings.get("group_dro_column") or "")

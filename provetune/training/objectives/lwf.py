@@ -12,13 +12,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
-from provetune.training.agreement import NUMBERS, Agreement, refuse_other_kinds
-from provetune.training.teaching import Teacher
+from provetune.training.agreement import KINDS, NUMBERS, WORDS, Agreement, refuse_other_kinds
+from provetune.training.teaching import Teaches, teacher_of
 
 
 class LwfSettings(BaseModel):
@@ -48,7 +47,7 @@ class Lwf:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation)
+        refuse_other_kinds(self.name, situation, (*KINDS, WORDS))
         if situation.folder is not None and not situation.settings.get("keep_head"):
             raise UsageError(
                 "The objective 'lwf' keeps what an earlier model knew, and the candidate begins with a new head.",
@@ -69,11 +68,11 @@ class Kept:
 
     def __init__(self, run: LossRun, given: LwfSettings) -> None:
         self.given, self.agreement = given, Agreement.of(run.targets)
-        self.teacher: Teacher | None = None
+        self.teacher: Teaches | None = None
         if given.lwf_strength > 0:
             if run.start is None:
                 raise UsageError("The objective 'lwf' needs a run that begins with a bundle and its head.")
-            self.teacher = Teacher.of(run, run.start)
+            self.teacher = teacher_of(run, run.start)
 
     def loss(self, batch: Batch, inner: Callable[[Batch], Pass], step: LossStep) -> Pass:
         """The new rows' loss and that of the old labels."""
@@ -81,15 +80,12 @@ class Kept:
         if self.teacher is None:
             return found
         temperature = self.given.lwf_temperature
-        kept = self.teacher.divergence(self.agreement, found.outputs, step.rows, temperature=temperature)
+        told, said = self.teacher.beside(found.outputs, batch, step.rows)
+        each = self.agreement.divergences(told, said, temperature=temperature)
         if self.agreement.kind != NUMBERS:
             # The cross-entropy of the paper: the entropy of its targets is a constant beside the divergence.
-            kept = kept + self._entropy(step)
-        return Pass(found.loss + self.given.lwf_strength * kept, found.outputs)
-
-    def _entropy(self, step: LossStep) -> torch.Tensor:
-        told = cast(Teacher, self.teacher).about(step.rows) / self.given.lwf_temperature
-        return self.agreement.entropies(told).mean()
+            each = each + self.agreement.entropies(told / temperature)
+        return Pass(found.loss + self.given.lwf_strength * each.sum() / max(1, len(told)), found.outputs)
 
 
 OBJECTIVE = Lwf()

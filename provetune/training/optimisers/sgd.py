@@ -23,8 +23,8 @@ class Sgd:
     summary = "One step size for all weights, and momentum: half of AdamW's memory, and a rate that must fit."
     rate = 100.0
     sources = (
-        "Momentum 0.9 is usual (Sutskever et al. 2013). The rate is a hundred times AdamW's, as a range test found it: "
-        "see [training settings](../how_to/training_settings.md). Run `provetune lr` before you rely on it."
+        "Momentum 0.9 is usual (Sutskever et al. 2013). Range tests of `full` on the shipped support intents suggest "
+        "0.038 for it and 2.7e-4 for AdamW, 140 times less: rounded down. Run `provetune lr` before you rely on it."
     )
     has_fast = False
 
