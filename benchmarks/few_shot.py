@@ -235,11 +235,13 @@ def _sentence_model(path: Path, workspace: Path) -> Path:
     from provetune.models.sentence_folder import write_sentence_files
 
     folder = workspace.absolute() / "sentence_model"
-    if not (folder / "modules.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(path, folder)
-        width = int(read_json(folder / "config.json")["hidden_size"])
-        write_sentence_files(folder, width=width, pooling="mean", max_length=128)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # Files alone: the folder of a pooling layer may lie beside them, which is written anew.
+    for file in (each for each in Path(path).iterdir() if each.is_file()):
+        shutil.copy2(file, folder)
+    width = int(read_json(folder / "config.json")["hidden_size"])
+    write_sentence_files(folder, width=width, pooling="mean", max_length=128)
     return folder
 
 

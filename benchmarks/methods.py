@@ -110,10 +110,10 @@ def quality(name: str, method: str, seed: int, workspace: Path) -> dict[str, Any
     import provetune as pt
 
     path = write_problem(name, method, {"method": method}, seed, workspace)
-    document = pt.run(path, workspace=workspace, listener=None).document
+    document = pt.run(path, workspace=workspace, overrides=["study.keep=all"], listener=None).document
     candidate = candidate_name(method, seed)
     found = document["candidates"][candidate]
-    bundle = next((trial["bundle"] for trial in found["trials"] if trial["bundle"]), None)
+    bundle = next(iter(found["bundles"]), None)
     return {
         "score": found["metrics"][SETS[name].metric]["mean"],
         "seconds": found["seconds"],

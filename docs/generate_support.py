@@ -1,12 +1,11 @@
 """Writes the tables of what goes together into docs/concepts/methods.md, between its marks.
 
-    python docs/generate_support.py            # write
-    python docs/generate_support.py --check    # exit with 1 where the page is not what the code says
+python docs/generate_support.py            # write
+python docs/generate_support.py --check    # exit with 1 where the page is not what the code says
 """
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,11 +23,11 @@ def page(written: str) -> str:
     from provetune.study.support_table import as_markdown, grids
 
     for mark, grid in zip(MARKS, grids(), strict=True):
-        place = re.compile(rf"(<!-- {mark} -->\n).*?(<!-- /{mark} -->)", re.DOTALL)
-        if not place.search(written):
+        before, begin, rest = written.partition(f"<!-- {mark} -->\n")
+        _, end, after = rest.partition(f"<!-- /{mark} -->")
+        if not end:
             raise ValueError(f"the page has no place for the table '{mark}'")
-        table = as_markdown(grid)
-        written = place.sub(lambda found, table=table: f"{found[1]}\n{table}\n\n{found[2]}", written)
+        written = f"{before}{begin}\n{as_markdown(grid)}\n\n{end}{after}"
     return written
 
 

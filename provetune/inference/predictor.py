@@ -227,8 +227,8 @@ def load(
         precision: ``"fp32"`` gives what `transformers.pipeline` gives. ``"auto"`` takes bf16 where the machine
             multiplies it natively: twice as fast in bulk, probabilities differ by up to about 0.01.
         device: ``"cpu"``, ``"cuda"``, …
-        verify: compare every file with the manifest first; ``"golden"`` also asks the golden examples again and
-            refuses a bundle that answers them differently here.
+        verify: compare every file with the manifest first (an adapter alone has none); ``"golden"`` also asks the
+            golden examples again and refuses a bundle that answers them differently here.
         threads: for one operation; torch's own choice when left out.
         backbone: of an adapter alone, where the model lies that it was learned on; the name of then when left out.
 
@@ -256,6 +256,8 @@ def load(
     if is_adapter(Path(path)):
         from provetune.inference.adapters import load_adapter
 
+        if verify == "golden":
+            raise UsageError("An adapter alone has no golden examples; its bundle has.", where=str(path))
         return load_adapter(path, backbone, precision=precision, device=device)
     if backbone is not None:
         raise UsageError("A backbone is named for an adapter alone; a bundle has its own.", where=str(path))

@@ -8,7 +8,7 @@ the next block (LLaMA, T5, ModernBERT).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,7 @@ PLACES: Mapping[str, LayerPlaces] = {
 """By transformers' model type."""
 
 
-def refuse_family(family: str, known: object, what: str) -> None:
+def refuse_family(family: str, known: Iterable[str], what: str) -> None:
     """Refuse a family of backbones that something is not known for; an empty name passes.
 
     Args:
@@ -100,7 +100,7 @@ def refuse_family(family: str, known: object, what: str) -> None:
     Raises:
         UsageError: names the families that would work.
     """
-    families = sorted(known)  # type: ignore[call-overload]
+    families = sorted(known)
     if family and family not in families:
         raise UsageError(
             f"{what} does not work with backbones of the family '{family}'.",

@@ -312,8 +312,8 @@ class Candidate(Section):
     )
     schedule: Literal["linear", "cosine", "constant", "polynomial", "one_cycle"] = Field(
         "linear",
-        description="How the learning rate goes on after its rise: to 0 in a line, half a cosine or a square; constant; "
-        "or one_cycle: back as far as it rose, and far below in the end.",
+        description="How the learning rate goes on after its rise: to 0 in a line, half a cosine or a square; "
+        "constant; or one_cycle: back as far as it rose, and far below in the end.",
     )
     optimiser: Literal["adamw", "sgd", "adafactor"] = Field(
         "adamw", description="What turns gradients into steps; sgd has momentum, adafactor needs the least memory."

@@ -1,7 +1,7 @@
 """Gradient checkpointing (Chen et al. 2016, arXiv:1604.06174): a layer's insides are computed again going backwards.
 
 Between the passes only what goes from layer to layer is kept. Random numbers are drawn again as they were, so that the
-gradients are the same; a step takes about a third longer.
+gradients are the same up to rounding; a step takes about a third longer.
 """
 
 from __future__ import annotations

@@ -35,7 +35,10 @@ OWN_FILES = {
     "docs/how_to/predict.md": "pairs.csv",
     "docs/how_to/report.md": "messages.csv",
     "docs/how_to/objectives.md": "messages.csv",
+    "docs/how_to/search.md": "messages.csv",
 }
+# Pages with a whole problem file of their own besides those of `public_data`.
+OWN_PROBLEMS = ("docs/how_to/search.md",)
 FEW_ROWS = 300
 
 
@@ -62,9 +65,10 @@ def test_commands_and_code_run(
     if own := OWN_FILES.get(_name(page)):
         _write_own_file(tmp_path / own)
     names: dict[str, object] = {}
+    own_problems = (*public_data.PAGES, *OWN_PROBLEMS)
     for block in read_blocks(page):
         where = f"{_name(page)}:{block.line}"
-        if block.language == "yaml" and block.text.startswith("name:") and _name(page) in public_data.PAGES:
+        if block.language == "yaml" and block.text.startswith("name:") and _name(page) in own_problems:
             (tmp_path / "problem.yaml").write_text(block.text, encoding="utf-8")
         if block.language == "python":
             exec(compile(block.text, where, "exec"), names)
@@ -111,8 +115,18 @@ def _run(line: str) -> int:
         return 0
     assert words[0] == "provetune", f"examples are commands of provetune, not of {words[0]}"
     if words[1] in ("run", "plan"):
-        words += [part for override in SHORTENED for part in ("--set", override)]
+        words += [part for override in _shortened(Path(words[2])) for part in ("--set", override)]
     return answer(words[1:])
+
+
+def _shortened(problem: Path) -> list[str]:
+    """Overrides of what the problem has: a page may be about other candidates than `full` and `lora`."""
+    written = problem.read_text(encoding="utf-8") if problem.is_file() else ""
+    document = yaml.safe_load(written) if problem.suffix in (".yaml", ".yml") else None
+    names = None if not isinstance(document, dict) else set(document.get("candidates") or {})
+    return [
+        each for each in SHORTENED if names is None or not each.startswith("candidates.") or each.split(".")[1] in names
+    ]
 
 
 def _complete(block: Block) -> str:

@@ -154,6 +154,8 @@ def test_the_adapter_belongs_to_the_bundle(backbone: Path, tmp_path: Path) -> No
     bundle = write(tmp_path / "bundle", backbone, "adapter")
     with pytest.raises(UsageError, match="a bundle has its own"):
         load(bundle, backbone=backbone)
+    with pytest.raises(UsageError, match="has no golden examples"):
+        load(bundle / "adapter", verify="golden")
     weights = bundle / "adapter" / "adapter.safetensors"
     changed = bytearray(weights.read_bytes())
     changed[-1] ^= 1

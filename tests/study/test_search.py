@@ -22,7 +22,7 @@ from provetune.study.run import Study, run
 from provetune.study.search import trial as trial_module
 from provetune.study.search.history import Ended, ask, importances, quiet, study_of
 from provetune.study.search.rounds import FOUND, ROUND
-from provetune.study.search.space import distributions, ranges_of
+from provetune.study.search.space import chosen, distributions, ranges_of, storable
 from provetune.study.trial_spec import TrialSpec
 
 WriteProblem = Callable[..., Path]
@@ -47,6 +47,13 @@ def test_ranges_become_what_optuna_draws_from() -> None:
     assert found["rank"] == optuna.distributions.IntDistribution(1, 64, log=True)
     assert found["warmup"] == optuna.distributions.FloatDistribution(0, 0.3)
     assert found["rows"] == optuna.distributions.CategoricalDistribution([16, 32])
+
+
+def test_choices_may_be_lists() -> None:
+    ranges: dict[str, Any] = {"words": [[1, 1], [1, 2], None]}
+    (drawn,) = ask([], distributions(ranges), 1, seed=0)
+    assert chosen(drawn, ranges)["words"] in ranges["words"]
+    assert [chosen({"words": storable(each)}, ranges)["words"] for each in ranges["words"]] == ranges["words"]
 
 
 def test_equal_histories_are_asked_alike_and_others_are_not() -> None:

@@ -103,7 +103,7 @@ def events(model: Any, store: FeatureStore, targets: Targets, folder: Path, **op
 def test_the_penalty_is_in_the_loss_of_every_step(
     make_model: Callable[..., Any], store: FeatureStore, targets: Targets, tmp_path: Path
 ) -> None:
-    losses = {}
+    losses: dict[Any, list[float]] = {}
     for weight in (0.0, 5.0):
         model = start(make_model, orthogonality=weight)
         gap = orthogonality(model).item()
@@ -120,7 +120,8 @@ def test_stopped_and_gone_on_it_is_the_run_that_never_stopped(
     whole = start(make_model)
     losses = [e.loss for e in events(whole, store, targets, tmp_path / "whole") if isinstance(e, Step)]
     assert len(losses) == 12
-    first, seen = start(make_model), []
+    first = start(make_model)
+    seen: list[float] = []
     for event in events(first, store, targets, tmp_path / "cut", should_stop=lambda: len(seen) == stop - 1):
         if isinstance(event, Step):
             seen.append(event.loss)

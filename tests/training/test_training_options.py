@@ -198,8 +198,10 @@ def test_recomputed_layers_give_the_same_losses_and_weights(begin, tmp_path, spe
         model, events = begin(settings, folder=tmp_path / str(recompute))
         found.append(([event.loss for event in steps(events)], copied(model)))
         assert not any(getattr(layer, "gradient_checkpointing", False) for layer in model.modules())
-    assert found[0][0] == found[1][0]
-    assert all(torch.equal(value, found[1][1][name]) for name, value in found[0][1].items())
+    # Not to the bit for every family: where a tensor lies in memory may decide the last one.
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
+    for name, value in found[0][1].items():
+        torch.testing.assert_close(value, found[1][1][name], rtol=1e-3, atol=3e-5, msg=name)
 
 
 def test_recomputing_keeps_less_between_the_passes(make_model) -> None:

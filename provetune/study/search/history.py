@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from provetune.study.search.space import storable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -120,7 +122,7 @@ def _frozen(one: Ended, space: Mapping[str, BaseDistribution]) -> optuna.trial.F
     state = states.FAIL if one.value is None else states.PRUNED if one.pruned else states.COMPLETE
     return optuna.trial.create_trial(
         state=state,
-        params=dict(one.settings),
+        params={name: storable(value) for name, value in one.settings.items()},
         distributions=dict(space),
         value=one.value if state is states.COMPLETE else None,
         intermediate_values={step + 1: score for step, score in enumerate(one.scores)},

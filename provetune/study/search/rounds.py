@@ -18,7 +18,7 @@ from provetune.core.files import read_json, write_json
 from provetune.core.seeds import derive
 from provetune.study.engines import Job, Pool
 from provetune.study.search.history import Ended, ask, importances
-from provetune.study.search.space import distributions
+from provetune.study.search.space import chosen, distributions
 from provetune.study.search.trial import KIND
 from provetune.study.trial import RESULT
 
@@ -73,13 +73,14 @@ class CandidateSearch:
         return document
 
     def _draw(self, number: int, ended: list[Ended], space: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Settings of a round: the first has what the candidate would be without a search."""
+        """Settings of a round, as they were drawn first."""
         path = self.folder / f"round-{number:03d}.json"
         if path.exists():
             kept: list[dict[str, Any]] = read_json(path)
             return kept
         count = min(ROUND, self.plan.trials - len(ended))
-        drawn = ask(ended, space, count, derive(self.seed, "round", str(number)))
+        asked = ask(ended, space, count, derive(self.seed, "round", str(number)))
+        drawn = [chosen(each, self.ranges) for each in asked]
         write_json(path, drawn)
         return drawn
 

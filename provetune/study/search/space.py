@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def _distribution(value: SearchRange | list[Any]) -> BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(value, list):
-        return CategoricalDistribution(value)
+        return CategoricalDistribution([storable(choice) for choice in value])
     if value.whole:
         return IntDistribution(int(value.low), int(value.high), log=value.log)
     return FloatDistribution(float(value.low), float(value.high), log=value.log)
@@ -99,3 +100,17 @@ def refuse_bad_ranges(ranges: Ranges, candidate: Candidate, method: Method) -> N
 
 def _ends(value: SearchRange) -> list[float]:
     return [int(end) if value.whole else end for end in (value.low, value.high)]
+
+
+def storable(value: Any) -> Any:
+    """A value as Optuna keeps it: lists and sections as their JSON text."""
+    return json.dumps(value, sort_keys=True) if isinstance(value, list | tuple | dict) else value
+
+
+def chosen(drawn: Mapping[str, Any], ranges: Ranges) -> dict[str, Any]:
+    """What Optuna drew, as the ranges have it."""
+    found = dict(drawn)
+    for name, value in ranges.items():
+        if isinstance(value, list):
+            found[name] = next(choice for choice in value if storable(choice) == drawn[name])
+    return found

@@ -69,7 +69,7 @@ class _Looks:
 
     def __init__(self, spec: Mapping[str, Any]) -> None:
         from provetune.problem.syntax import SearchRange
-        from provetune.study.search.space import distributions
+        from provetune.study.search.space import distributions, storable
 
         ranges = {
             name: value if isinstance(value, list) else SearchRange.model_validate(value)
@@ -78,7 +78,7 @@ class _Looks:
         space = distributions(ranges)
         earlier = [Ended(**one) for one in spec["earlier"]]
         self.study = study_of(earlier, space, pruning=str(spec["pruning"]))
-        self.study.enqueue_trial(dict(spec["settings"]))
+        self.study.enqueue_trial({name: storable(value) for name, value in spec["settings"].items()})
         self.trial = self.study.ask(dict(space))
         self.scores: list[float] = []
         self.steps: set[int] = set()

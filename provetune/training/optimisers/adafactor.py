@@ -24,8 +24,8 @@ class Adafactor:
     summary = "Steps of AdamW's kind from row and column means alone: next to no memory beside the weights."
     rate = 1.0
     sources = (
-        "Clipping at 1, decay exponent 0.8 and epsilon 1e-30 are the paper's (Shazeer and Stern 2018); rates mean what "
-        "they mean for AdamW, because updates have its size."
+        "Clipping at 1, decay exponent 0.8 and epsilon 1e-30 are the paper's (Shazeer and Stern 2018). Updates have "
+        "about the size of AdamW's: range tests of `full` on the shipped support intents suggest 1.9e-4 and 2.7e-4."
     )
     has_fast = False
 
