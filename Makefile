@@ -83,6 +83,11 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/quality.py
 	$(BIN)/python benchmarks/task_speed.py --save task_speed.json
 	$(BIN)/python benchmarks/task_results.py
+	$(BIN)/python benchmarks/methods.py
+	$(BIN)/python benchmarks/few_shot.py
+	$(BIN)/python benchmarks/robustness.py
+	$(BIN)/python benchmarks/continual.py
+	$(BIN)/python benchmarks/self_training.py
 
 bench-verdict: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_calibration.py --save verdict_calibration.json
