@@ -124,6 +124,7 @@ def methods_page() -> str:
         "examples": "learns from a task's rows whole, without a backbone",
         "contrasts": "tunes an encoder on pairs of rows, then fits a head",
         "labels": "learns from no row: it reads the labels' names and descriptions",
+        "members": "makes one model of several that other candidates learned",
     }
     parts = ["# Methods\n", "`candidates: {NAME: {method: …}}`\n"]
     for method in (METHODS.get(name) for name in METHODS.names()):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from provetune.inference.predictor import Predictor, load
     from provetune.problem.reading import read_problem
     from provetune.study.run import Study, run
+    from provetune.training.pretraining.run import Pretrained, pretrain
 
 _HOMES = {
     "run": "provetune.study.run",
@@ -26,9 +27,11 @@ _HOMES = {
     "load": "provetune.inference.predictor",
     "Predictor": "provetune.inference.predictor",
     "read_problem": "provetune.problem.reading",
+    "pretrain": "provetune.training.pretraining.run",
+    "Pretrained": "provetune.training.pretraining.run",
 }
 
-__all__ = ["Predictor", "Study", "__version__", "load", "read_problem", "run"]
+__all__ = ["Predictor", "Pretrained", "Study", "__version__", "load", "pretrain", "read_problem", "run"]
 
 
 def __getattr__(name: str) -> Any:

@@ -108,12 +108,17 @@ def show(document: dict[str, Any], problem: Path, workspace: Path | None = None,
 
 def _example_inputs(bundle: Path) -> str:
     """What a bundle is asked, as the words of a command line."""
+    from provetune.core.errors import ProvetuneError
     from provetune.core.protocols import ReadsItems
     from provetune.models.bundle.card import is_paired
     from provetune.models.bundle.record import read_record
     from provetune.tasks import TASKS
 
-    record = read_record(bundle)
+    try:
+        record = read_record(bundle)
+    except ProvetuneError:
+        # The study has ended well whatever became of its bundle since: a hint is no reason to say otherwise.
+        return '"some text"'
     paired = is_paired(record) and not isinstance(TASKS.get(record["task"]), ReadsItems)
     return '"some text" --pair "another text"' if paired else '"some text"'
 

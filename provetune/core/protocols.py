@@ -117,8 +117,8 @@ __all__ = [
     "WritesTexts",
 ]
 
-LearnsFrom: TypeAlias = Literal["texts", "features", "weights", "examples", "contrasts", "labels"]
-WITHOUT_BACKBONE: tuple[LearnsFrom, ...] = ("texts", "examples")
+LearnsFrom: TypeAlias = Literal["texts", "features", "weights", "examples", "contrasts", "labels", "members"]
+WITHOUT_BACKBONE: tuple[LearnsFrom, ...] = ("texts", "examples", "members")
 BY_STEPS: tuple[LearnsFrom, ...] = ("weights", "contrasts")
 """Ways of learning that go through the training loop."""
 Outputs: TypeAlias = Any
@@ -255,7 +255,8 @@ class Method(Protocol):
     Attributes:
         learns_from: ``"weights"`` goes through the training loop, ``"features"`` fits a head on cached
             features of a frozen backbone, ``"texts"`` needs no backbone, ``"examples"`` takes a task's rows whole;
-            ``"contrasts"`` and ``"labels"`` are for little data, see `provetune.core.little_data`.
+            ``"contrasts"`` and ``"labels"`` are for little data, see `provetune.core.little_data`; ``"members"`` makes
+            one model of several, see `provetune.core.combining`.
         tasks: the tasks that it serves; None for every one whose `Task.learns_from` names its kind.
         bundle_kind: how its bundles load: ``"transformers"`` by any transformers pipeline, others by `pt.load`.
         settings: the fields it adds to a candidate, documented where they are defined.

@@ -16,14 +16,14 @@ from typing import Any, Literal, TypeAlias
 from provetune.core.errors import CorruptError, UsageError
 from provetune.core.files import read_json, sha256_file
 from provetune.core.suggest import advice
-from provetune.models import catalogue
+from provetune.models import catalogue, own
 from provetune.models.bundle.card import ADAPTED
 from provetune.models.bundle.record import RECORD, read_record
 from provetune.models.download import ORIGIN, Listener, get
 from provetune.models.hub import find_in_hub
 from provetune.models.padding import MULTIPLE
 
-Source: TypeAlias = Literal["folder", "catalogue", "hub"]
+Source: TypeAlias = Literal["folder", "catalogue", "hub", "own"]
 
 # These families number their positions from padding_idx + 1, so that many fewer tokens fit.
 _OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer", "data2vec-text"})
@@ -76,8 +76,8 @@ def find_backbone(
     """The backbone called `name`, fetched first where it is not on this machine.
 
     Args:
-        name: ``"auto"``, a name of the catalogue, a folder, or a name of the hub. A folder named like a model of
-            the catalogue is meant when it is written with a ``./`` before it.
+        name: ``"auto"``, a name of the catalogue or of a backbone of one's own, a folder, or a name of the hub. A
+            folder named like one of the former is meant when it is written with a ``./`` before it.
         language: decides what ``"auto"`` means.
         base: folder that relative paths start from; the current one when left out.
         progress: told about a download of the catalogue.
@@ -92,12 +92,16 @@ def find_backbone(
         name = catalogue.default_backbone(language, kind)
     if name in catalogue.names():
         return _from_catalogue(name, kind, progress)
+    if name in own.names():
+        return _from_own(name, kind)
     folder = (base or Path()) / Path(name).expanduser()
     if folder.is_dir():
         return _of_kind(kind, describe(folder, name=name, source="folder"))
     if _is_path(name):
         raise UsageError(
-            f"There is no folder '{name}' with a model.", where=str(folder), hint=advice(name, catalogue.names())
+            f"There is no folder '{name}' with a model.",
+            where=str(folder),
+            hint=advice(name, [*catalogue.names(), *own.names()]),
         )
     return _of_kind(kind, describe(find_in_hub(name), name=name, source="hub"))
 
@@ -153,14 +157,7 @@ def _from_catalogue(name: str, kind: catalogue.Kind, progress: Listener | None) 
         raise UsageError(f"'{name}' is {_SPELT[entry.kind]}; this task works with {_SPELT[kind]}.", hint=hint)
     folder = get(name, progress)
     recorded = read_json(folder / ORIGIN)["files"]
-    hashes = _file_hashes(folder)
-    for file, found in hashes.items():
-        if recorded.get(file) != found:
-            raise CorruptError(
-                "This file is not what was unpacked here.",
-                where=str(folder / file),
-                hint=f"Remove the folder and run `provetune models get {name}`.",
-            )
+    hashes = _checked_hashes(folder, recorded, f"Remove the folder and run `provetune models get {name}`.")
     config = _read_config(folder)
     return Backbone(
         name=name,
@@ -173,6 +170,36 @@ def _from_catalogue(name: str, kind: catalogue.Kind, progress: Listener | None) 
         licence=f"{entry.licence}. {entry.licence_note}",
         width=_width(config),
     )
+
+
+def _from_own(name: str, kind: catalogue.Kind) -> Backbone:
+    model, files = (own.read_origin(name)[part] for part in ("model", "files"))
+    if model["kind"] != kind:
+        raise UsageError(
+            f"'{name}' is {_SPELT[model['kind']]}; this task works with {_SPELT[kind]}.", hint="Name another backbone."
+        )
+    folder = own.own_folder(name)
+    config = _read_config(folder)
+    return Backbone(
+        name=name,
+        path=folder,
+        family=model["family"],
+        languages=tuple(model["languages"]),
+        content_hash=_combine(_checked_hashes(folder, files, "Make the backbone again with `provetune pretrain`.")),
+        max_positions=_max_positions(folder, config),
+        source="own",
+        licence=model["licence"],
+        width=_width(config),
+    )
+
+
+def _checked_hashes(folder: Path, recorded: Mapping[str, str], hint: str) -> dict[str, str]:
+    """Hashes of a folder's files, every one of them as it was recorded."""
+    hashes = _file_hashes(folder)
+    for file, found in hashes.items():
+        if recorded.get(file) != found:
+            raise CorruptError("This file is not what was unpacked here.", where=str(folder / file), hint=hint)
+    return hashes
 
 
 def _width(config: dict[str, Any]) -> int | None:

@@ -24,6 +24,7 @@ from provetune.study.document import FORMAT, spread, write_document
 from provetune.study.engines import Job, Listener, Pool
 from provetune.study.failed_runs import FailedCheck
 from provetune.study.interim import Decisions, Stage
+from provetune.study.members import MORE, combined_last, combining, members_of, with_members
 from provetune.study.repeated import is_deterministic
 from provetune.study.sealed_test import LATENCY, PIECE_ROWS, Seal, join_pieces, judged_hash, read_test_rows
 from provetune.study.selection import Best, choose_best, median_run
@@ -38,7 +39,15 @@ if TYPE_CHECKING:
 
     from provetune.study.resolved import ResolvedStudy
 
-_LEARNING_COST = {"texts": 0.0, "examples": 0.0, "features": 1.0, "labels": 1.0, "contrasts": 2.0, "weights": 2.0}
+_LEARNING_COST = {
+    "texts": 0.0,
+    "examples": 0.0,
+    "features": 1.0,
+    "labels": 1.0,
+    "contrasts": 2.0,
+    "weights": 2.0,
+    "members": 2.0,
+}
 
 
 class Judging:
@@ -102,6 +111,7 @@ class Judging:
         for number in self.claims.out_of_reach(self.decisions.open(), passed):
             self.decisions.give_up(number)
         names = {name for number in self.decisions.open() for name in self.claims.claims[number].candidates}
+        names = with_members(names, self.problem.candidates)
         return {name for name in names if not is_deterministic(self.problem.candidates[name])}
 
     def conclude(self, pool: Pool) -> dict[str, Any]:
@@ -124,6 +134,14 @@ class Judging:
             weights = [] if backbone is None else list(Path(backbone.path).glob("*.safetensors"))
             size = float(sum(path.stat().st_size for path in weights))
             found[name] = (_LEARNING_COST[METHODS.get(candidate.method).learns_from], size, float(place))
+        # What is made of others costs more than each of them: an ensemble as much as all its models to answer.
+        for name in combined_last(self.problem.candidates):
+            candidate = self.problem.candidates[name]
+            costs, runs = [found[member] for member in members_of(candidate)], float(candidate.extra["runs"])
+            method = combining(candidate.method)
+            one = method is not None and method.averages == "weights"
+            size = max(cost[1] for cost in costs) if one else runs * sum(cost[1] for cost in costs)
+            found[name] = (max(cost[0] for cost in costs) + 1 / 2, size, found[name][2])
         return found
 
     def _chosen(self) -> Best:
@@ -282,6 +300,8 @@ class Judging:
         for run in (run for runs in self.runs.values() for run in runs):
             if run != best.trial:
                 shutil.rmtree(self.folder / run.folder / BUNDLE, ignore_errors=True)
+        for path in self.folder.glob(f"trials/*/{MORE}/*/{BUNDLE}"):
+            shutil.rmtree(path, ignore_errors=True)  # what is made of them holds its own
 
     def _document(self, best: Best, accept: list[dict[str, Any]]) -> dict[str, Any]:
         candidates = {}

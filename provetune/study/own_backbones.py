@@ -24,7 +24,7 @@ def with_named_backbone(candidate: Candidate) -> Candidate:
 
 def kind_of_backbone(candidate: Candidate, task: Task) -> Kind:
     """The kind of architecture to look for."""
-    from provetune.models import catalogue
+    from provetune.models import catalogue, own
 
     method, settings = _method_of(candidate)
     if not isinstance(method, ChoosesBackbone):
@@ -33,6 +33,9 @@ def kind_of_backbone(candidate: Candidate, task: Task) -> Kind:
     if candidate.backbone in catalogue.names():
         entry = catalogue.find_entry(candidate.backbone)
         return entry.kind if entry.kind in kinds else kinds[0]
+    if candidate.backbone in own.names():
+        made: Kind = own.read_origin(candidate.backbone)["model"]["kind"]
+        return made if made in kinds else kinds[0]
     return kinds[0]
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from provetune.core.protocols import BY_STEPS
+from provetune.study.members import combined_last, combining, members_of
 from provetune.study.plan_pilot import Pilot
 from provetune.study.repeated import is_deterministic
 from provetune.study.trial import read_result
@@ -66,10 +67,14 @@ def trial_costs(
     Args:
         measured: what `provetune.study.plan_measured` knows of each. Finished runs tell the seconds better.
     """
-    return {
+    found = {
         name: _trial_cost(resolved, workspace, name, pilot.seconds.get(name), measured.get(name))
-        for name in resolved.problem.candidates
+        for name, candidate in resolved.problem.candidates.items()
+        if not members_of(candidate)
     }
+    for name in combined_last(resolved.problem.candidates):
+        found[name] = _combined_cost(resolved, workspace, name, found)
+    return {name: found[name] for name in resolved.problem.candidates}
 
 
 def total_cost(costs: Mapping[str, TrialCost], workers: int, keep: str) -> dict[str, Any]:
@@ -130,6 +135,36 @@ def _trial_cost(
         seeds=seeds,
         left=_left(resolved, workspace, name, same),
         kept=1 if same else seeds,
+    )
+
+
+def _combined_cost(
+    resolved: ResolvedStudy, workspace: Workspace, name: str, found: Mapping[str, TrialCost]
+) -> TrialCost:
+    """What a run costs besides its members' own: the models that are trained for it alone.
+
+    A model that two candidates share is counted for both, and of a pass over the validation rows nothing.
+    """
+    candidate = resolved.problem.candidates[name]
+    method, runs = combining(candidate.method), int(candidate.extra["runs"])
+    members = [found[member] for member in members_of(candidate)]
+    seconds = [member.seconds for member in members]
+    sizes = [member.bundle_bytes for member in members]
+    memories = [member.memory_bytes for member in members if member.memory_bytes is not None]
+    seeds = resolved.problem.study.seeds
+    one = method is not None and method.averages == "weights"
+    judged = [member.judge_seconds for member in members]
+    known = None not in seconds
+    return TrialCost(
+        seconds=(runs - 1) * sum(each or 0.0 for each in seconds) if known else None,
+        once_seconds=0.0,
+        judge_seconds=judged[0] if one else runs * sum(judged),
+        memory_bytes=max(memories, default=None),
+        bundle_bytes=None if None in sizes else runs * sum(size or 0 for size in sizes),
+        basis=members[0].basis if known else "unknown",
+        seeds=seeds,
+        left=_left(resolved, workspace, name, False),
+        kept=seeds,
     )
 
 

@@ -18,6 +18,7 @@ from provetune.core.files import disk_errors, read_json, write_json
 from provetune.core.processor import processor_name, usable_cores
 from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE
 from provetune.study.engines import ENGINES, Job
+from provetune.study.members import members_of
 from provetune.study.other_rows import save_other_rows
 from provetune.study.plan_rehearsal import JOB
 from provetune.study.splits_store import save_splits
@@ -66,7 +67,8 @@ class Measurements:
             on_measure: told the name of each candidate before it is measured.
         """
         for name in self.resolved.problem.candidates:
-            if self.known(name) is None:
+            # What is made of others costs what they do.
+            if not members_of(self.resolved.problem.candidates[name]) and self.known(name) is None:
                 on_measure(name)
                 yield from self._measure(name)
 

@@ -11,12 +11,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from provetune.core.combining import CombiningMethod, WritesOutputs
 from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE, Method, Metric, Task
 from provetune.core.suggest import advice
 from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
 from provetune.problem.faults import Check, Fault, Keys, show
 from provetune.problem.syntax import AUTO, Candidate, Columns
+from provetune.study.members import member_faults
 from provetune.study.objectives import objectives_named
 
 DEFAULT_TASK = "classification"
@@ -45,16 +47,20 @@ _GRADIENT_FIELDS = (
     "speedups",
 )
 _ENCODER_FIELDS = ("backbone", "max_length", "long_texts", "precision")
+_MEMBER_FIELDS = ("search", "data", "label_weights")
+"""What the members have, and what is made of them has not."""
 _NEEDS_OUT_OF_SCOPE = ("in_scope_accuracy", "out_of_scope_recall")
 
 
 def problem_checks() -> list[Check]:
     """The checks for `provetune.problem.reading.read_problem`: task, candidates, metrics."""
-    return [_check_task, _check_options, _check_columns, _check_candidates, _check_metrics]
+    return [_check_task, _check_options, _check_columns, _check_candidates, _check_members, _check_metrics]
 
 
 def suits(method: Method, task: Task) -> bool:
     """Whether a method can be used for a task."""
+    if isinstance(method, CombiningMethod):
+        return "weights" in task.learns_from if method.averages == "weights" else isinstance(task, WritesOutputs)
     return method.learns_from in task.learns_from and (method.tasks is None or task.name in method.tasks)
 
 
@@ -62,6 +68,8 @@ def fields_without_effect(method: Method) -> tuple[str, ...]:
     """Common candidate fields that a method does not use."""
     if method.learns_from in BY_STEPS:
         return ()
+    if method.learns_from == "members":
+        return (*_ENCODER_FIELDS, *_GRADIENT_FIELDS, *_MEMBER_FIELDS)
     return (*_ENCODER_FIELDS, *_GRADIENT_FIELDS) if method.learns_from in WITHOUT_BACKBONE else _GRADIENT_FIELDS
 
 
@@ -119,6 +127,13 @@ def _check_candidates(content: Mapping[str, Any]) -> Iterable[Fault]:
             )
         if isinstance(candidate, Mapping):
             yield from _check_candidate(keys, candidate, content)
+
+
+def _check_members(content: Mapping[str, Any]) -> Iterable[Fault]:
+    """Candidates that are made of others."""
+    candidates = content.get("candidates", {})
+    added = implied_baseline(candidates, baseline_of(content.get("task")))
+    yield from member_faults(candidates, [*candidates, *([] if added is None else [added])])
 
 
 def _check_candidate(keys: Keys, candidate: Mapping[str, Any], content: Mapping[str, Any]) -> Iterable[Fault]:

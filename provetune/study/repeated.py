@@ -6,7 +6,6 @@ same things for every candidate.
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.events import Evaluated, Event, Finished, Started
-from provetune.core.files import atomic_path
+from provetune.core.files import atomic_path, link_or_copy
 from provetune.study.learned import Learned
 from provetune.study.trial_spec import TrialSpec
 
@@ -88,13 +87,5 @@ class Repetition:
         from provetune.models.bundle import update_record
 
         with atomic_path(folder) as temporary:
-            shutil.copytree(self.first / BUNDLE, temporary, copy_function=_link_or_copy)
+            shutil.copytree(self.first / BUNDLE, temporary, copy_function=link_or_copy)
         update_record(folder, seed=self.spec.seed, k=self.spec.k)
-
-
-def _link_or_copy(source: str, target: str) -> None:
-    """A second name for the same bytes: files of a bundle are replaced, never written into."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)

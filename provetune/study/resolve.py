@@ -20,6 +20,7 @@ from provetune.study.choices import CandidateChooser
 from provetune.study.gate import refuse_blocking
 from provetune.study.lengths import sample_rows
 from provetune.study.machine import code_hash, describe_machine
+from provetune.study.members import refuse_unfit_members
 from provetune.study.problem_checks import add_baseline, problem_checks
 from provetune.study.resolved import ResolvedStudy
 from provetune.study.scope_rows import check_rows
@@ -70,6 +71,7 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
     chooser = CandidateChooser(problem_file, problem, task, targets, splits, device, progress, notes)
     for name in problem.candidates:
         chooser.settle(name)
+    refuse_unfit_members(chooser.candidates, chooser.backbones, lambda *keys: problem_file.where("candidates", *keys))
     data = problem.data.model_copy(update={"columns": splits.columns})
     final = problem.model_copy(
         update={"candidates": chooser.candidates, "data": data, "options": dict(targets.options)}

@@ -29,7 +29,7 @@ def with_subset(candidate: Candidate, subset: Subset | None, task: Task, learns_
             where="data.subset",
             hint="Take data: {share: 0.1} in a candidate instead.",
         )
-    if learns_from == "labels":
+    if learns_from in ("labels", "members"):
         own = own.model_copy(update={"subset": None})
     return candidate.model_copy(update={"data": own})
 

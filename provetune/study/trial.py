@@ -109,6 +109,10 @@ def learn(spec: TrialSpec) -> Any:
         from provetune.study.label_reading import read_by_labels
 
         return (yield from read_by_labels(spec))
+    if learns_from == "members":
+        from provetune.study.combined import combine_members
+
+        return (yield from combine_members(spec))
     from provetune.study.fitted import fit_at_once
 
     return (yield from fit_at_once(spec))

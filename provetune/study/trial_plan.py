@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE
 from provetune.study.engines import Job
 from provetune.study.frozen_features import piece_jobs
 from provetune.study.machine import package_versions
+from provetune.study.members import BORROWED, combining, members_of, seed_of, shares_of
 from provetune.study.repeated import is_deterministic
 from provetune.study.resolved import ResolvedStudy
 from provetune.study.splits_store import split_summary
@@ -71,10 +73,10 @@ def make_spec(
         candidate=name,
         k=k,
         seed=seed,
-        settings=resolved.problem.candidates[name].model_dump(mode="json"),
+        settings=_settings(resolved, name),
         method_settings=resolved.settings[name].model_dump(mode="json"),
         targets=resolved.targets.to_json(),
-        backbone=_backbone(resolved, name),
+        backbone=_backbone(resolved, _lender(resolved, name) or name),
         record=record or {},
         study=resolved.problem.study.model_dump(mode="json"),
         device=resolved.device,
@@ -84,11 +86,13 @@ def make_spec(
 
 
 def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:
-    """Jobs of these trials; before those that learn from features, the pieces that they share."""
+    """Jobs of these trials; before those that learn from features, the pieces that they share, and before those that
+    are made of others, these and the models that are trained for them alone."""
     pieces: dict[str, tuple[str, ...]] = {}
     jobs: list[Job] = []
     waiting = {spec.id for spec in specs}
-    for spec in specs:
+    more = _more_specs(specs, resolved)
+    for name, spec in [*more.items(), *((spec.id, spec) for spec in specs)]:
         after: tuple[str, ...] = ()
         if learns_from(spec.settings["method"]) == "features":
             if spec.candidate not in pieces:
@@ -98,8 +102,38 @@ def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:
             after = pieces[spec.candidate]
         if _repeats(spec) and f"{spec.candidate}-0" in waiting:
             after = (*after, f"{spec.candidate}-0")
-        jobs.append(Job(spec.id, "train", spec.to_json(), _cost(spec, resolved), after))
+        if combining(spec.settings["method"]) is not None:
+            made_of = (_share_id(share.member, spec.k, share.number) for share in shares_of(spec))
+            after = tuple(job for job in made_of if job in waiting or job in more)
+        jobs.append(Job(name, "member" if name in more else "train", spec.to_json(), _cost(spec, resolved), after))
     return jobs
+
+
+def _more_specs(specs: list[TrialSpec], resolved: ResolvedStudy) -> dict[str, TrialSpec]:
+    """Models that are trained for ensembles and soups alone, by the job's id; two that name one share it."""
+    found: dict[str, TrialSpec] = {}
+    for spec in specs:
+        for share in shares_of(spec) if combining(spec.settings["method"]) is not None else ():
+            if share.number == 0:
+                continue
+            made = make_spec(
+                resolved,
+                share.member,
+                spec.k,
+                seed_of(resolved.seeds(share.member)[spec.k], share.number),
+                study_folder=Path(spec.study_folder),
+                folder=share.folder,
+                cache=Path(spec.cache),
+                threads=spec.threads,
+                record=spec.record,
+            )
+            # Trackers name a run by candidate and number, which are the member's own run's.
+            found[_share_id(share.member, spec.k, share.number)] = replace(made, study={**made.study, "trackers": []})
+    return found
+
+
+def _share_id(member: str, k: int, number: int) -> str:
+    return f"{member}-{k}" if number == 0 else f"{member}-{k}.{number}"
 
 
 def learns_from(method: str) -> str:
@@ -147,7 +181,8 @@ def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
         return _REPEATED_COST
     kind = learns_from(spec.settings["method"])
     if kind not in BY_STEPS:
-        return {"features": _FIT_COST, "labels": _GRADIENT_COST}.get(kind, _TEXTS_COST)
+        costs = {"features": _FIT_COST, "labels": _GRADIENT_COST, "members": _FIT_COST}
+        return costs.get(kind, _TEXTS_COST)
     size = weight_bytes(resolved.backbones.get(spec.candidate)) / 1e6
     rows, labels = resolved.splits.train.num_rows, len(resolved.targets.names)
     share = 1.0 if spec.data is None else spec.data.part_of(rows, labels)
@@ -165,6 +200,22 @@ def _record(resolved: ResolvedStudy, folder: Path) -> dict[str, Any]:
         "code_hash": resolved.code_hash,
         "packages": package_versions(),
     }
+
+
+def _lender(resolved: ResolvedStudy, name: str) -> str | None:
+    """The member whose backbone and encoding a candidate has: the first one of a soup."""
+    method = combining(resolved.problem.candidates[name].method)
+    if method is None or method.averages != "weights":
+        return None
+    return members_of(resolved.problem.candidates[name])[0]
+
+
+def _settings(resolved: ResolvedStudy, name: str) -> dict[str, Any]:
+    written = resolved.problem.candidates[name].model_dump(mode="json")
+    lender = _lender(resolved, name)
+    if lender is None:
+        return written
+    return {**written, **{field: getattr(resolved.problem.candidates[lender], field) for field in BORROWED}}
 
 
 def _backbone(resolved: ResolvedStudy, candidate: str) -> dict[str, Any] | None:

@@ -38,6 +38,7 @@ Work: TypeAlias = Generator[dict[str, Any], None, dict[str, Any]]
 
 JOBS: Mapping[str, str] = {
     "train": "provetune.study.trial:train_job",
+    "member": "provetune.study.trial:train_job",
     "features": "provetune.study.frozen_features:features_job",
     "judge": "provetune.study.sealed_test:judge_job",
     "latency": "provetune.study.sealed_test:latency_job",

@@ -10,6 +10,7 @@ import pytest
 import torch
 from pydantic import BaseModel, ValidationError
 
+from provetune.core.combining import CombiningMethod
 from provetune.core.little_data import ContrastMethod, LabelMethod
 from provetune.core.protocols import (
     AttachesAdapter,
@@ -37,6 +38,7 @@ EXAMPLES = [name for name in ALL if METHODS.get(name).learns_from == "examples"]
 WEIGHTS = [name for name in ALL if isinstance(METHODS.get(name), WeightMethod)]
 CONTRASTS = [name for name in ALL if METHODS.get(name).learns_from == "contrasts"]
 LABELS = [name for name in ALL if METHODS.get(name).learns_from == "labels"]
+MEMBERS = [name for name in ALL if METHODS.get(name).learns_from == "members"]
 # The others serve tasks with models of their own, and are tried with those.
 LEARNING = [name for name in WEIGHTS if METHODS.get(name).tasks is None]
 
@@ -59,11 +61,12 @@ def learning(request: pytest.FixtureRequest) -> Any:
 def test_there_are_methods_of_both_kinds() -> None:
     assert FITTING
     assert LEARNING
-    assert sorted(FITTING + WEIGHTS + EXAMPLES + CONTRASTS + LABELS) == ALL
+    assert sorted(FITTING + WEIGHTS + EXAMPLES + CONTRASTS + LABELS + MEMBERS) == ALL
     assert all(isinstance(METHODS.get(name), FitMethod) for name in FITTING)
     assert all(isinstance(METHODS.get(name), ExampleMethod) for name in EXAMPLES)
     assert all(isinstance(METHODS.get(name), ContrastMethod) for name in CONTRASTS)
     assert all(isinstance(METHODS.get(name), LabelMethod) for name in LABELS)
+    assert all(isinstance(METHODS.get(name), CombiningMethod) for name in MEMBERS)
 
 
 def test_name_is_the_file_and_summary_is_a_sentence(method: Method) -> None:
@@ -73,7 +76,7 @@ def test_name_is_the_file_and_summary_is_a_sentence(method: Method) -> None:
 
 
 def test_way_of_learning_and_kind_of_bundle_are_known(method: Method) -> None:
-    assert method.learns_from in ("texts", "features", "weights", "examples", "contrasts", "labels")
+    assert method.learns_from in ("texts", "features", "weights", "examples", "contrasts", "labels", "members")
     assert (method.learns_from == "weights") == isinstance(method, WeightMethod)
     assert method.bundle_kind in BACKENDS
 

@@ -148,10 +148,19 @@ def kill(process: subprocess.Popen[str], *, with_workers: bool) -> None:
     process.communicate()
 
 
+WORKER = "provetune.study.worker"
+
+
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
-    return [
-        child for child in process.children(recursive=True) if "provetune.study.worker" in " ".join(child.cmdline())
-    ]
+    return [child for child in process.children(recursive=True) if WORKER in command_of(child)]
+
+
+def command_of(process: psutil.Process) -> list[str]:
+    """The words of its command line; one that has ended has none."""
+    try:
+        return list(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
 
 
 @pytest.mark.timeout(900)

@@ -230,7 +230,7 @@ def test_slugs_do_as_folder_names(name: str, folder: str) -> None:
         ("candidates.full.method=ful", "There is no method 'ful'. Did you mean 'full'?"),
         ("candidates.full.objective=plane", "There is no objective 'plane'. Did you mean 'plain'?"),
         ("candidates.full.epoch=3", "Unknown key 'epoch' for the method 'full'. Did you mean 'epochs'?"),
-        ("candidates.full.rank=4", "Unknown key 'rank' for the method 'full'. 'rank' belongs to the method lora."),
+        ("candidates.full.rank=4", "Unknown key 'rank' for the method 'full'. 'rank' belongs to the method adalora and lora."),
         ("candidates.words.epochs=3", "The method 'tfidf' does not use 'epochs'."),
         ("candidates.words.backbone=tiny", "The method 'tfidf' does not use 'backbone'."),
         ("candidates.words.C=-1", "'C' must be"),

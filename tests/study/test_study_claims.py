@@ -209,7 +209,7 @@ def test_groups_widen_the_interval(tmp_path: Path, finished: tuple[Path, Study])
     study = run(problem)
     assert study.claims[0]["verdict"] in ("supported", "inconclusive")
     # Ten groups or so are few: that is said, and a bound for few units is used.
-    assert any("independent rows" in note for note in study.claims[0]["notes"])
+    assert any("groups of rows" in note for note in study.claims[0]["notes"])
 
 
 # -- stopping early -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`provetune models list`: every model of the catalogue, with its licence, and which are here already."""
+"""`provetune models list`: every model of the catalogue, and the backbones of one's own."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from provetune.cli._output import console, print_json
 
 
 def command(json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
-    """List the models of the catalogue, with licence, language, size and whether they are here."""
+    """List the models of the catalogue, with licence, language and size, and backbones of one's own."""
     from provetune.models.cache import cache_folder
     from provetune.models.download import list_models
+    from provetune.models.own import list_own
 
-    rows = list_models()
+    rows, made = list_models(), list_own()
     if json:
-        print_json({"cache": str(cache_folder()), "models": rows})
+        print_json({"cache": str(cache_folder()), "models": rows, "own": made})
     else:
         _show(rows)
+        _show_own(made)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
@@ -38,3 +40,11 @@ def _show(rows: list[dict[str, Any]]) -> None:
         ):
             screen.print(Padding(escape(line), (0, 0, 0, 4)))
     screen.print("Fetch one with: provetune models get NAME", style="dim")
+
+
+def _show_own(made: list[dict[str, Any]]) -> None:
+    screen = console()
+    for row in made:
+        texts = f"{row['texts']['learned']:,} texts"
+        screen.print(f"[bold]{row['name']}[/]  [green]made here[/]")
+        screen.print(f"    '{row['from']['name']}' after {row['objective']} on {texts}; {row['path']}", markup=False)

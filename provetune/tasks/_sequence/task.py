@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 IGNORED = -100
+TINY = 1e-30
+"""A probability of nought has no logit."""
 TEXTS = ("text", "text_pair")
 
 
@@ -225,6 +227,14 @@ class SequenceTask:
         else:
             each = sigmoid(each) if targets.kind == MULTI else softmax(each)
         return average_windows(each, None if features is None else features.rows, len(examples))
+
+    def outputs_of(self, answers: Array, targets: Targets) -> Outputs:
+        """Logits whose softmax, or sigmoid, are these probabilities; numbers as they are. See `WritesOutputs`."""
+        values = np.asarray(answers, dtype=np.float64)
+        if targets.kind == VALUES:
+            return values
+        likely = np.log(np.maximum(values, TINY))
+        return likely - np.log(np.maximum(1.0 - values, TINY)) if targets.kind == MULTI else likely
 
     def guess(self, examples: pa.Table, targets: Targets) -> Array:
         """What a model says that has learned nothing from the texts: the labels' shares, or the mean of the numbers."""

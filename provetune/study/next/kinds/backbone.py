@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from provetune.core.protocols import WITHOUT_BACKBONE
 from provetune.study.next.evidence import Evidence
 from provetune.study.next.kinds import _costs
 from provetune.study.next.step import Change, Order, Step
@@ -23,7 +24,7 @@ class Backbone:
     name = "backbone"
 
     def propose(self, evidence: Evidence) -> Sequence[Step]:
-        with_one = [one for one in evidence.candidates.values() if one.learns_from not in ("texts", "examples")]
+        with_one = [one for one in evidence.candidates.values() if one.learns_from not in WITHOUT_BACKBONE]
         if evidence.larger is None:
             return []
         name, times = evidence.larger
@@ -54,7 +55,7 @@ def _first(evidence: Evidence, name: str) -> Step:
 
 
 def _larger(evidence: Evidence, name: str, times: float) -> Step:
-    with_one = [one for one in evidence.candidates.values() if one.learns_from not in ("texts", "examples")]
+    with_one = [one for one in evidence.candidates.values() if one.learns_from not in WITHOUT_BACKBONE]
     base = max(with_one, key=lambda one: one.score)
     gain = max(0.0, OVER_SMALLER * evidence.reducible - (evidence.leader.score - base.score))
     larger = f"{base.name}_larger"
