@@ -207,15 +207,16 @@ def _method_defaults(fallbacks: Mapping[str, Any]) -> list[str]:
     for method in methods:
         known = dict(method.defaults)
         cells = [str(known.pop(name, "–")) for name in columns]
-        width = known.pop("reference_width", None)
-        rows.append((f"`{method.name}`", *cells, "–" if width is None else str(width), _spelt(known) or "–"))
+        size = known.pop("reference_size", None)
+        rows.append((f"`{method.name}`", *cells, "–" if size is None else str(size), _spelt(known) or "–"))
         sources.append(f"- `{method.name}`: {_reasons(inspect.getmodule(type(method)))}")
     rows.append(("others", *(str(fallbacks[name]) for name in columns), "–", f"`patience` {fallbacks['patience']}"))
-    head = ("method", *(f"`{name}`" for name in columns), "found at width", "besides")
+    head = ("method", *(f"`{name}`" for name in columns), "found at size", "besides")
     return [
         _table(head, rows),
-        "The learning rate of a method with a width is multiplied by (that width / the backbone's)² for wider "
-        "backbones. Few rows are passed over more often, up to 12 times, until they make 250 steps.\n",
+        "A backbone's size is its layers times its hidden size: 6 × 384 for minilm-en. The learning rate of a method "
+        "with a size is multiplied by (that size / the backbone's) for larger backbones. Few rows are passed over more "
+        "often, up to 12 times, until they make 250 steps.\n",
         "\n".join(sources) + "\n",
     ]
 

@@ -29,6 +29,8 @@ from provetune.training.optimisers import OPTIMISERS
 from provetune.training.schedule import USUAL_WARMUP
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from pydantic import BaseModel
 
@@ -111,7 +113,9 @@ class CandidateChooser:
             chosen |= self._encoding(name, candidate, backbone)
             chosen |= self._precision(name, candidate)
         if method.learns_from in BY_STEPS and backbone is not None:
-            chosen |= training_choices(candidate, method, chosen["max_length"], rows=rows, width=backbone.width)
+            chosen |= training_choices(
+                candidate, method, chosen["max_length"], rows=rows, size=size_of(backbone.width, backbone.path)
+            )
             self._tell_of_epochs(name, candidate, chosen["epochs"], method)
             if frozen := say_frozen(name, candidate, chosen["epochs"], backbone):
                 self.notes.append(frozen)
@@ -274,15 +278,15 @@ def backbone_at(
 
 
 def training_choices(
-    candidate: Candidate, method: Method, max_length: int, *, rows: int, width: int | None
+    candidate: Candidate, method: Method, max_length: int, *, rows: int, size: int | None
 ) -> dict[str, Any]:
     """What gradient descent needs, from the candidate, else from its method, else for all methods alike.
 
     Args:
         rows: training rows; few of them are passed over more often, up to `MOST_EPOCHS` times, until they make
             `LEAST_STEPS` steps.
-        width: hidden size of the backbone; a method that names the width its learning rate was found at
-            (``reference_width``) gets a smaller one for wider models, as its inverse square.
+        size: layers times hidden size of the backbone; a method that names the size its learning rate was found at
+            (``reference_size``) gets a smaller one for larger models, as its inverse.
     """
     chosen: dict[str, Any] = {}
     for name, fallback in FALLBACKS.items():
@@ -293,9 +297,9 @@ def training_choices(
     if candidate.epochs == AUTO and method.learns_from == "weights":
         steps = -(-rows // (chosen["batch_rows"] * candidate.accumulate))
         chosen["epochs"] = max(chosen["epochs"], min(MOST_EPOCHS, -(-LEAST_STEPS // max(1, steps))))
-    reference = method.defaults.get("reference_width")
-    if candidate.learning_rate == AUTO and reference is not None and width is not None and width > reference:
-        chosen["learning_rate"] = float(f"{chosen['learning_rate'] * (reference / width) ** 2:.2g}")
+    reference = method.defaults.get("reference_size")
+    if candidate.learning_rate == AUTO and reference is not None and size is not None and size > reference:
+        chosen["learning_rate"] = float(f"{chosen['learning_rate'] * reference / size:.2g}")
     if candidate.learning_rate == AUTO:
         chosen["learning_rate"] = _rate_for(candidate.optimiser, chosen["learning_rate"])
     if candidate.warmup == AUTO:
@@ -313,3 +317,10 @@ def is_unlike(language: str, backbone: Backbone) -> bool:
     known = {each.lower().split("-")[0] for each in backbone.languages}
     code = language.lower().split("-")[0]
     return bool(known) and code not in (*known, "und", AUTO) and "multilingual" not in known
+
+
+def size_of(width: int | None, folder: Path) -> int | None:
+    """Layers times hidden size of a backbone; None where its configuration does not say."""
+    from provetune.models.backbones import layer_count
+
+    return None if width is None else width * layer_count(folder) or None

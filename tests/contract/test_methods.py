@@ -95,7 +95,7 @@ def test_settings_are_documented_and_refuse_unknown_keys(method: Method) -> None
 
 def test_defaults_are_common_fields_that_pass_their_checks(method: Method) -> None:
     # The width of the backbone that a learning rate was found at is no field: it scales the learning rate.
-    fields = {name: value for name, value in method.defaults.items() if name != "reference_width"}
+    fields = {name: value for name, value in method.defaults.items() if name != "reference_size"}
     Candidate.model_validate({"method": method.name, **fields})
     assert set(fields) <= set(Candidate.model_fields)
 

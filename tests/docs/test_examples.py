@@ -36,9 +36,10 @@ OWN_FILES = {
     "docs/how_to/report.md": "messages.csv",
     "docs/how_to/objectives.md": "messages.csv",
     "docs/how_to/search.md": "messages.csv",
+    "docs/how_to/ensembles.md": "messages.csv",
 }
 # Pages with a whole problem file of their own besides those of `public_data`.
-OWN_PROBLEMS = ("docs/how_to/search.md",)
+OWN_PROBLEMS = ("docs/how_to/ensembles.md", "docs/how_to/search.md")
 FEW_ROWS = 300
 
 

@@ -82,19 +82,21 @@ def test_evaluations_follow_the_epochs(problem: Path) -> None:
 @pytest.mark.parametrize(("rows", "epochs"), [(50, 12), (1000, 8), (2667, 3), (100_000, 3)])
 def test_few_rows_are_passed_over_more_often(rows: int, epochs: int) -> None:
     """1,000 rows are 32 steps of 32: 8 passes make 256, the first number over 250."""
-    chosen = training_choices(Candidate(method="full"), METHODS.get("full"), 64, rows=rows, width=384)
+    chosen = training_choices(Candidate(method="full"), METHODS.get("full"), 64, rows=rows, size=2304)
     assert chosen["epochs"] == epochs
 
 
-@pytest.mark.parametrize(("width", "rate"), [(None, 2e-4), (32, 2e-4), (384, 2e-4), (512, 1.1e-4), (768, 5e-5)])
-def test_wider_models_learn_more_slowly(width: int | None, rate: float) -> None:
-    chosen = training_choices(Candidate(method="full"), METHODS.get("full"), 64, rows=10_000, width=width)
+@pytest.mark.parametrize(
+    ("size", "rate"), [(None, 2e-4), (2 * 32, 2e-4), (6 * 384, 2e-4), (4 * 512, 2e-4), (12 * 768, 5e-5)]
+)
+def test_larger_models_learn_more_slowly(size: int | None, rate: float) -> None:
+    chosen = training_choices(Candidate(method="full"), METHODS.get("full"), 64, rows=10_000, size=size)
     assert chosen["learning_rate"] == pytest.approx(rate)
 
 
 def test_what_is_written_is_kept() -> None:
     written = Candidate(method="full", epochs=1.5, learning_rate=3e-3)
-    chosen = training_choices(written, METHODS.get("full"), 64, rows=10, width=768)
+    chosen = training_choices(written, METHODS.get("full"), 64, rows=10, size=12 * 768)
     assert (chosen["epochs"], chosen["learning_rate"]) == (1.5, 3e-3)
 
 
@@ -230,7 +232,10 @@ def test_slugs_do_as_folder_names(name: str, folder: str) -> None:
         ("candidates.full.method=ful", "There is no method 'ful'. Did you mean 'full'?"),
         ("candidates.full.objective=plane", "There is no objective 'plane'. Did you mean 'plain'?"),
         ("candidates.full.epoch=3", "Unknown key 'epoch' for the method 'full'. Did you mean 'epochs'?"),
-        ("candidates.full.rank=4", "Unknown key 'rank' for the method 'full'. 'rank' belongs to the method adalora and lora."),
+        (
+            "candidates.full.rank=4",
+            "Unknown key 'rank' for the method 'full'. 'rank' belongs to the method adalora and lora.",
+        ),
         ("candidates.words.epochs=3", "The method 'tfidf' does not use 'epochs'."),
         ("candidates.words.backbone=tiny", "The method 'tfidf' does not use 'backbone'."),
         ("candidates.words.C=-1", "'C' must be"),

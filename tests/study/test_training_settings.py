@@ -20,7 +20,7 @@ from provetune.tasks import TASKS
 
 def chosen(method: str, **fields: Any) -> dict[str, Any]:
     candidate = Candidate(method=method, **fields)
-    return training_choices(candidate, METHODS.get(method), 64, rows=32_000, width=384)
+    return training_choices(candidate, METHODS.get(method), 64, rows=32_000, size=2304)
 
 
 @pytest.mark.parametrize(("optimiser", "times"), [("adamw", 1), ("adafactor", 1), ("sgd", 100)])

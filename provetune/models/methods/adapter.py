@@ -54,7 +54,7 @@ class Adapter:
         {
             "epochs": 3,
             "learning_rate": 2e-3,
-            "reference_width": 384,
+            "reference_size": 2304,
             "batch_rows": 32,
             "weight_decay": 0.0,
             "warmup": 0.06,

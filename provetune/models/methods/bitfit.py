@@ -2,7 +2,7 @@
 
 Every bias of the backbone learns, those of its normalisations among them: about a thousandth of the weights. The
 paper takes learning rates of 1e-4 to 1e-3 at 16 rows a batch and up to 16 epochs for models of 768, which get 1.2e-3
-here (``reference_width``); a narrower one takes more: on 800 rows of hwu64 minilm-en got .75 right with 5e-3 after 150
+here (``reference_size``); a narrower one takes more: on 800 rows of hwu64 minilm-en got .75 right with 5e-3 after 150
 steps, .68 with 2e-3 (one run each).
 
 Departure from the paper: the pooler trains whole, as in the other methods.
@@ -54,7 +54,7 @@ class Bitfit:
         {
             "epochs": 5,
             "learning_rate": 5e-3,
-            "reference_width": 384,
+            "reference_size": 2304,
             "batch_rows": 16,
             "weight_decay": 0.0,
             "warmup": 0.06,

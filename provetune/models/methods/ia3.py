@@ -72,7 +72,7 @@ class Ia3:
         {
             "epochs": 5,
             "learning_rate": 1e-2,
-            "reference_width": 384,
+            "reference_size": 2304,
             "batch_rows": 16,
             "weight_decay": 0.0,
             "warmup": 0.06,

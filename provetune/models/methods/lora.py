@@ -8,7 +8,7 @@ Departures from the papers: every linear layer of the encoder is adapted rather 
 small encoders need to keep up with full fine-tuning; head and pooler train whole.
 
 Defaults: rank 8 as in the paper's tables; ten times the learning rate of `full`. The paper's 2e-4 to 5e-4 is for models
-twice to three times as wide as the one ours was found at, and a wider one gets less here too (``reference_width``).
+four times as large as the one ours was found at, and a larger one gets less here too (``reference_size``).
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Lora:
         {
             "epochs": 3,
             "learning_rate": 2e-3,
-            "reference_width": 384,
+            "reference_size": 2304,
             "batch_rows": 32,
             "weight_decay": 0.0,
             "warmup": 0.06,

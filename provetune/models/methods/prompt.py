@@ -65,7 +65,7 @@ class PromptTuning:
         {
             "epochs": 3,
             "learning_rate": 5e-3,
-            "reference_width": 384,
+            "reference_size": 2304,
             "batch_rows": 32,
             "weight_decay": 0.0,
             "warmup": 0.06,

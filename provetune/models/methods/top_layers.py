@@ -54,7 +54,7 @@ class TopLayers:
         {
             "epochs": 3,
             "learning_rate": 2e-4,
-            "reference_width": 384,
+            "reference_size": 2304,
             "batch_rows": 32,
             "weight_decay": 0.01,
             "warmup": 0.06,

@@ -12,6 +12,7 @@ from provetune.core.protocols import BY_STEPS, Method, Targets, Task, TrialRecor
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.event_log import read_events
 from provetune.study.failed_runs import FailedCheck, fix_check, sort_runs
+from provetune.study.members import members_of
 from provetune.study.next.evidence import CandidateEvidence, Curve, Evidence, RunEvidence, Suspicion
 from provetune.study.next.learning_curve import CurvePoint
 from provetune.study.repeated import is_deterministic
@@ -50,7 +51,8 @@ def gather_evidence(
     if not metric.higher_is_better:
         raise UsageError(f"'{metric.name}' falls where things get better, which `next` does not know yet.")
     runs = {name: finished_runs(folder, name, problem.study.seeds, "validation") for name in problem.candidates}
-    runs = {name: found for name, found in runs.items() if found}
+    # What is made of others gains by what its members gain: steps begin with these.
+    runs = {name: found for name, found in runs.items() if found and not members_of(problem.candidates[name])}
     if not runs:
         raise UsageError("No run of this study has finished yet.", where=str(folder), hint="`provetune run` goes on.")
     check = fix_check(task, targets, load_split(folder, "validation"))
@@ -118,14 +120,17 @@ def _usual(
     candidate: Candidate, method: Method, backbone: Mapping[str, Any] | None, found: Sequence[FinishedRun]
 ) -> dict[str, Any]:
     """What training would be set to where the file says nothing."""
-    from provetune.study.choices import training_choices
+    from provetune.study.choices import size_of, training_choices
 
     if method.learns_from not in BY_STEPS or backbone is None:
         return {}
     open_fields = candidate.model_copy(update={"learning_rate": AUTO, "epochs": AUTO, "weight_decay": AUTO})
     rows = int(found[0].result.get("details", {}).get("training_rows") or 1)
     length = candidate.max_length if isinstance(candidate.max_length, int) else 1
-    return training_choices(open_fields, method, length, rows=rows, width=backbone.get("width"))
+    folder = Path(str(backbone["path"]))
+    # The folder may have moved since; what is looked for is then the rate of a small model.
+    size = size_of(backbone.get("width"), folder) if folder.is_dir() else None
+    return training_choices(open_fields, method, length, rows=rows, size=size)
 
 
 def _run(run: FinishedRun, score: float, fault: str | None) -> RunEvidence:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from provetune.problem.document import SyntaxFault, dump_document, read_document
 from provetune.problem.syntax import Problem
+from provetune.study.members import with_members
 from provetune.study.next.file_edits import CannotEdit, add_items, comment_out, put
 from provetune.study.next.step import TABLE, Change
 
@@ -52,6 +53,7 @@ def write_problem_text(source: Source, change: Change, table: str | None, folder
         table: name of the file beside it that stands where `change` says ``TABLE``.
         folder: where it will lie; relative names in it are made to fit.
     """
+    change = _with_members(change, source.resolved)
     if source.text is not None:
         value = read_document(source.text).value
         wanted = _changed(value, source.resolved, change, table)
@@ -66,6 +68,14 @@ def write_problem_text(source: Source, change: Change, table: str | None, folder
     wanted = _changed(source.resolved.model_dump(), source.resolved, change, table)
     _fit_paths(wanted, source.path.parent, folder)
     return _with_head(dump_document(wanted), change, table)
+
+
+def _with_members(change: Change, resolved: Problem) -> Change:
+    """The change that also keeps what the candidates that it keeps are made of."""
+    known = [name for name in change.keep if name in resolved.candidates]
+    needed = with_members(known, resolved.candidates)
+    more = tuple(name for name in resolved.candidates if name in needed and name not in change.keep)
+    return replace(change, keep=(*change.keep, *more))
 
 
 def _same_candidates(named: Mapping[str, Any], resolved: Problem) -> bool:
