@@ -5,12 +5,12 @@
     python benchmarks/pretraining.py --page             # only print what is kept
     python benchmarks/pretraining.py --quick --json     # three hundred texts, one seed, nothing kept
 
-The training rows' texts, without their labels, are the raw text; then few labels of each kind are learned: 8 a label on
-hwu64 (utterances to a home assistant, English), 32 on fin_news_zh (financial news, Chinese; a quarter of its rows, drawn
-once, is the test). Test texts are seen by nobody before they judge. Pretraining is what `provetune pretrain` does with
-its defaults; the study is one `provetune.run`, and its verdicts on "better with it" are the result, with the intervals
-of seeds and rows. Backbones are made in the cache under the names ``bench-SET-OBJECTIVE``. Given the same line again,
-it goes on.
+The training rows' texts, without their labels, are the raw text; then few labels of each kind are learned: 8 a label
+on hwu64 (utterances to a home assistant, English), 32 on fin_news_zh (financial news, Chinese; a quarter of its rows,
+drawn once, is the test). Test texts are seen by nobody before they judge. Pretraining is what `provetune pretrain` does
+with its defaults; the study is one `provetune.run`, and its verdicts on "better with it" are the result, with the
+intervals of seeds and rows. Backbones are made in the cache under the names ``bench-SET-OBJECTIVE``. Given the same
+line again, it goes on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import argparse
 import csv
 import json
 import random
+import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from harness import DATA, Cells, machine, read_kept, say
 from task_page import interval
+
+from provetune.models.own import own_folder
 
 STORE = "pretraining.json"
 OBJECTIVES = ("mlm", "simcse")
@@ -58,6 +61,7 @@ def main() -> None:
         cells = Cells(None, {})
         with tempfile.TemporaryDirectory() as scratch:
             fill(cells, "hwu64", 1, Path(scratch), quick=True)
+        shutil.rmtree(own_folder(_backbone("hwu64", OBJECTIVES[0], quick=True)))
     else:
         cells = Cells(STORE, {"objectives": OBJECTIVES}, fresh=arguments.fresh)
         if arguments.page:

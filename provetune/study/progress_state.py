@@ -97,7 +97,12 @@ class StudyState:
 
     def side_work(self) -> str:
         """What is done besides training, while it is: ``"features 3 of 10"``; empty when nothing is."""
-        words = {"features": "features", "member": "models of ensembles and soups", "judge": "test predictions", "latency": "latency"}
+        words = {
+            "features": "features",
+            "member": "models of ensembles and soups",
+            "judge": "test predictions",
+            "latency": "latency",
+        }
         return ", ".join(
             f"{words[kind]} {self.ended.get(kind, 0)} of {count}"
             for kind, count in self.planned.items()

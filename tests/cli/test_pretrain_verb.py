@@ -42,7 +42,9 @@ def test_one_document_and_a_name_that_is_known(texts: Path, capsys: pytest.Captu
 
 def test_in_words(texts: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(["pretrain", str(texts), "--name", "mine", "--objective", "simcse", *QUICK]) == 0
-    shown = capsys.readouterr().out
+    captured = capsys.readouterr()
+    shown = captured.out
+    assert "Writing" not in captured.err  # libraries keep their own bars to themselves
     assert "uniformity: " in shown
     assert "backbone: mine" in shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from provetune.problem.reading import read_problem
 from provetune.study.members import members_of, with_members
 from provetune.study.next.next_problem import Source, write_problem_text
 from provetune.study.next.step import Change
+from provetune.study.plan import plan_study
 from provetune.study.problem_checks import baseline_of, problem_checks
 from provetune.study.run import run
 
@@ -68,7 +70,49 @@ def test_a_soup_of_numbers_averages_weights(tmp_path: Path, tiny_backbone: Path)
 def load_weights(bundle: Path) -> dict[str, Any]:
     from safetensors.numpy import load_file
 
-    return load_file(bundle / "model.safetensors")
+    found: dict[str, Any] = load_file(bundle / "model.safetensors")
+    return found
+
+
+def rows_of(task: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for number in range(60):
+        name = ("Anna", "Paul", "Mia", "Tom")[number % 4]
+        text = f"order {number} goes to {name} today"
+        start = text.index(name)
+        if task == "tagging":
+            rows.append({"text": text, "label": [[start, start + len(name), "name"]]})
+        elif task == "span_qa":
+            asked = {"question": f"Who gets order {number}?", "context": text}
+            rows.append({**asked, "answers": [{"text": name, "answer_start": start}]})
+        else:
+            rows.append({"question": f"Where does order {number} go?", "document": text})
+    return rows
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["tagging", "span_qa", "retrieval"])
+def test_a_soup_serves_what_its_members_serve(task: str, tmp_path: Path, tiny_backbone: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text("\n".join(json.dumps(row) for row in rows_of(task)) + "\n")
+    full = {"method": "full", "backbone": str(tiny_backbone), "epochs": 1, "precision": "fp32", "evaluations": 1}
+    problem = {
+        "name": "several",
+        "task": task,
+        "language": "en",
+        "data": {"train": "rows.jsonl"},
+        "candidates": {"full": full, "mix": {"method": "soup", "members": ["full"], "runs": 2, "greedy": True}},
+        "study": {"seeds": 1, "parallel": 1, "keep": "all"},
+    }
+    path = tmp_path / "problem.yaml"
+    path.write_text(yaml.safe_dump(problem, sort_keys=False))
+    study = run(path)
+    made = read_json(study.folder / "trials/mix-0/result.json")
+    scores = [
+        read_json(study.folder / f"trials/{place}/result.json")["scores"] for place in ("full-0", "full-0/more/1")
+    ]
+    assert len(made["details"]["kept"]) in (1, 2)
+    assert made["scores"].keys() == scores[0].keys()
+    load(study.folder / "trials/mix-0/bundle", verify="golden")
 
 
 def test_texts_have_no_mean(tmp_path: Path) -> None:
@@ -125,6 +169,14 @@ def test_made_of_what_is_made_of_others(tmp_path: Path, write_problem: WriteProb
     temperature = read_json(done.folder / "trials/all-0/result.json")["temperature"]
     expected = mean ** (1 / temperature) / (mean ** (1 / temperature)).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(bundles["all"].probabilities(texts), expected, atol=1e-9)
+
+
+def test_the_plan_counts_what_is_trained_for_an_ensemble_alone(tmp_path: Path, write_problem: WriteProblem) -> None:
+    candidates = {**SHARES, "halves": {"method": "ensemble", "members": ["half"], "runs": 3}}
+    costs = plan_study(write_words(write_problem, tmp_path, candidates=candidates))["trials"]
+    assert costs["halves"]["seconds"] == pytest.approx(2 * costs["half"]["seconds"], abs=0.02)
+    assert costs["halves"]["bundle_bytes"] == 3 * costs["half"]["bundle_bytes"]
+    assert costs["all"]["seconds"] == 0
 
 
 def test_next_keeps_what_a_candidate_is_made_of(tmp_path: Path, write_problem: WriteProblem) -> None:

@@ -31,7 +31,7 @@ class BundleContents:
 
     Attributes:
         kind: ``"transformers"``, ``"adapted"``, ``"frozen_encoder"``, ``"entailment"``, ``"verbaliser"``,
-            ``"tfidf"`` or ``"examples"``.
+            ``"tfidf"``, ``"examples"`` or ``"ensemble"``.
         task: the task's name.
         targets: what it predicts.
         record: further fields of ``provetune.json``: columns, encode, problem, candidate, seed, data, code_hash,

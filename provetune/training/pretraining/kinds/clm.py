@@ -109,7 +109,10 @@ class CausalWork:
 
     def save(self, folder: Path) -> None:
         """The decoder as it is."""
-        self.model.save_pretrained(str(folder))
+        from provetune.models.loading import quiet_transformers
+
+        with quiet_transformers():
+            self.model.save_pretrained(str(folder))
 
 
 KIND = CausalLanguage()

@@ -132,7 +132,10 @@ class SimCseWork:
 
     def save(self, folder: Path) -> None:
         """The encoder as it is."""
-        self.model.save_pretrained(str(folder))
+        from provetune.models.loading import quiet_transformers
+
+        with quiet_transformers():
+            self.model.save_pretrained(str(folder))
 
 
 def contrast_loss(one: torch.Tensor, other: torch.Tensor, temperature: float) -> torch.Tensor:
