@@ -88,6 +88,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/robustness.py
 	$(BIN)/python benchmarks/continual.py
 	$(BIN)/python benchmarks/self_training.py
+	$(BIN)/python benchmarks/pretraining.py
 
 bench-verdict: $(VENV)/.installed-dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/verdict_calibration.py --save verdict_calibration.json
