@@ -69,7 +69,7 @@ def pretrain(
     precision: str = "auto",
     replace: bool = False,
     checkpoint_minutes: float = 5.0,
-    listener: Hear = lambda event: None,
+    listener: Hear | None = None,
     progress: Download | None = None,
     **settings: Any,
 ) -> Pretrained:
@@ -114,7 +114,7 @@ def pretrain(
     with cache_errors():
         locks_folder().mkdir(parents=True, exist_ok=True)
         with FileLock(locks_folder() / f"own-{name}.lock"):
-            return job.made_before() or _make(job, checkpoint_minutes, listener)
+            return job.made_before() or _make(job, checkpoint_minutes, listener or _silent)
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,10 @@ class _Job:
                 hint="Take another --name, or --replace it.",
             )
         return None
+
+
+def _silent(event: Mapping[str, Any]) -> None:
+    pass
 
 
 def _make(job: _Job, checkpoint_minutes: float, listener: Hear) -> Pretrained:
