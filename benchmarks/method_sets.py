@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from task_sets import SETS, TaskSet
 
 METHOD_SETS: dict[str, TaskSet] = {
@@ -16,6 +19,8 @@ METHOD_SETS: dict[str, TaskSet] = {
         },
         "accuracy",
         {"words": "tfidf"},
+        rows=10_000,
+        note="10,000 of the training rows",
     ),
     "waimai_zh": TaskSet(
         "classification",
@@ -27,25 +32,48 @@ METHOD_SETS: dict[str, TaskSet] = {
 }
 """Besides those of the tasks' table, `task_sets.SETS`."""
 
+EVERY = "clinc150"
+"""The set on which every method is measured."""
+
 BEST = ("sst2", "waimai_zh", "wnut17")
 """Sets on which the best methods alone are measured."""
 
-BEST_METHODS = ("full", "lora", "adapter", "top_layers")
+BESIDE, BEST_COUNT = "full", 4
+_ELSEWHERE = ("setfit", "verbaliser", "untrained", "ensemble", "soup")
 
 
-def methods_of(name: str) -> list[str]:
-    """The methods that are measured on a set: on clinc150 every one that its task and its backbone's family take.
+def all_methods() -> list[str]:
+    """The methods that are measured on `EVERY`: every one that its task and its backbone's family take.
 
     Few-shot methods have a table of their own (`few_shot.py`), and what draws pairs of thousands of rows no place here.
+    What is made of other candidates (ensembles, soups) adapts nothing itself.
     """
-    if name in BEST:
-        return list(BEST_METHODS)
+    from provetune.models.methods import METHODS
+
+    return [name for name in METHODS.names() if name not in _ELSEWHERE and _suits(name, EVERY)]
+
+
+def best_methods(name: str, cells: Mapping[str, Any]) -> list[str]:
+    """The methods that are measured on a set of `BEST`: those with the best means on `EVERY` that its task takes.
+
+    `BESIDE` is measured there whatever its place.
+
+    Args:
+        cells: what was measured, by ``set/method/seed``.
+    """
+    scores: dict[str, list[float]] = {}
+    for cell, value in cells.items():
+        on, method, _ = cell.split("/")
+        if on == EVERY and "score" in value:
+            scores.setdefault(method, []).append(value["score"])
+    ranked = sorted(scores, key=lambda method: -sum(scores[method]) / len(scores[method]))
+    chosen = [method for method in ranked if _suits(method, name)][:BEST_COUNT]
+    return chosen if BESIDE in chosen else [*chosen, BESIDE]
+
+
+def _suits(method: str, name: str) -> bool:
     from provetune.models.methods import METHODS
     from provetune.study.problem_checks import suits
     from provetune.tasks import TASKS
 
-    task = TASKS.get(SETS[name].task)
-    return [each for each in METHODS.names() if suits(METHODS.get(each), task) and each not in _ELSEWHERE]
-
-
-_ELSEWHERE = ("setfit", "verbaliser", "untrained")
+    return bool(suits(METHODS.get(method), TASKS.get(SETS[name].task)))
