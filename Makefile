@@ -96,6 +96,8 @@ bench-verdict: $(VENV)/.installed-dev
 
 bench-reliability: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/reliability_ledger.py --save reliability_ledger.json
+	$(BIN)/python benchmarks/reliability_serving.py --save reliability_serving.json
+	$(BIN)/python benchmarks/reliability_security.py --save reliability_security.json
 
 clean:
 	rm -rf site build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -159,7 +159,7 @@ def _objectives() -> list[str]:
 
 def defaults_page() -> str:
     """What training takes where a candidate says ``auto``, by method, task, optimiser and schedule, and why."""
-    from provetune.study.choices import FALLBACKS
+    from provetune.study.training_choices import FALLBACKS
     from provetune.tasks import TASKS
     from provetune.training.optimisers import OPTIMISERS
     from provetune.training.schedule import RANGE_TEST, SCHEDULES, USUAL_WARMUP

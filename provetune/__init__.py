@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from provetune.version import __version__
 
 if TYPE_CHECKING:
+    from provetune.compression.compress import Compressed, compress
     from provetune.inference.predictor import Predictor, load
     from provetune.problem.reading import read_problem
     from provetune.study.run import Study, run
@@ -27,11 +28,24 @@ _HOMES = {
     "load": "provetune.inference.predictor",
     "Predictor": "provetune.inference.predictor",
     "read_problem": "provetune.problem.reading",
+    "compress": "provetune.compression.compress",
+    "Compressed": "provetune.compression.compress",
     "pretrain": "provetune.training.pretraining.run",
     "Pretrained": "provetune.training.pretraining.run",
 }
 
-__all__ = ["Predictor", "Pretrained", "Study", "__version__", "load", "pretrain", "read_problem", "run"]
+__all__ = [
+    "Compressed",
+    "Predictor",
+    "Pretrained",
+    "Study",
+    "__version__",
+    "compress",
+    "load",
+    "pretrain",
+    "read_problem",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 _PROBLEM_FILES = (".yaml", ".yml")
 
@@ -21,3 +23,13 @@ def find_bundle(named: str, workspace: Path | None = None) -> str:
     from provetune.study.run import load_study
 
     return load_study(named, workspace).best
+
+
+def forced_line(record: Mapping[str, Any]) -> str | None:
+    """What whoever uses a bundle must know that was written although acceptance does not hold; None for others."""
+    forced = record.get("forced") or []
+    if not forced:
+        return None
+    steps = ", ".join(f"'{each['step']}'" for each in forced)
+    why = "; ".join(reason for each in forced for reason in each["broke"])
+    return f"This bundle was forced ({steps}): acceptance does not hold for it. {why[:1].upper()}{why[1:]}."

@@ -1,4 +1,4 @@
-"""`provetune check`: what is wrong with the data, worst first."""
+"""`provetune check`: what is wrong with the data and the candidates, worst first."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def command(
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Say what is wrong with the data, worst first; exit code 1 when nothing can run like this."""
+    """Say what is wrong with data and candidates, worst first; exit code 1 when nothing can run like this."""
     from provetune.study.checking import check_problem
 
     with logs_on_stderr(json):

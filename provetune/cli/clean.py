@@ -17,6 +17,9 @@ def command(
     problem: Annotated[Path, typer.Argument(metavar="PROBLEM", help="The problem file, or its folder.")] = Path(),
     workspace: Annotated[Path | None, typer.Option("--workspace", help="Another workspace than beside it.")] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Free the space; without it nothing is removed.")] = False,
+    pretraining: Annotated[
+        bool, typer.Option("--pretraining", help="Give up unfinished pretraining in the user's cache as well.")
+    ] = False,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FOLDER", help="Write every table as CSV.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -27,7 +30,7 @@ def command(
     from provetune.study.clean import clean
     from provetune.study.workspace import open_workspace
 
-    document = clean(open_workspace(problem, workspace, create=False), apply=yes)
+    document = clean(open_workspace(problem, workspace, create=False), apply=yes, pretraining=pretraining)
     if csv is not None:
         from provetune.study.tables import export_space
 
@@ -45,7 +48,8 @@ def _show(document: dict[str, Any]) -> None:
     screen = console()
     table = Table("", "what", "size", "where", "why", box=None, header_style="bold")
     for item in document["items"][:_SHOWN]:
-        where = Path(item["path"]).relative_to(document["workspace"])
+        path = Path(item["path"])
+        where = path.relative_to(document["workspace"]) if path.is_relative_to(document["workspace"]) else path
         state = "[green]can go[/]" if item["removable"] else "[dim]stays[/]"
         table.add_row(state, item["kind"], _megabytes(item["bytes"]), escape(str(where)), item["why"])
     screen.print(table)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from provetune.cli._bundles import find_bundle
+from provetune.cli._bundles import find_bundle, forced_line
 from provetune.cli._output import console, logs_on_stderr, print_json
 
 
@@ -59,7 +59,8 @@ def ask_golden(named: str, workspace: Path | None, *, precision: str, device: st
     folder = find_bundle(named, workspace)
     predictor = load(folder, precision=cast(Precision, precision), device=device)
     found = compare_golden(predictor, open_bundle(folder, verify=False).golden, device)
-    return {"bundle": str(folder), "same": found.same, "device": device, **asdict(found)}
+    forced = list(predictor.record.get("forced") or [])
+    return {"bundle": str(folder), "same": found.same, "device": device, **asdict(found), "forced": forced}
 
 
 def examine(*, offline: bool = False) -> dict[str, Any]:
@@ -165,6 +166,8 @@ def _show(document: dict[str, Any]) -> None:
         screen.print(
             _spell_golden(document["golden"]), markup=False, style="green" if document["golden"]["same"] else "red"
         )
+        if told := forced_line(document["golden"]):
+            screen.print(told, markup=False, style="bold red")
 
 
 def _spell_golden(golden: dict[str, Any]) -> str:

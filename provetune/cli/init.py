@@ -22,6 +22,10 @@ _SHOWN_ROWS = 3
 _PART_NAMES = ("train", "training", "data", "all")
 _RARE_ROWS, _SHOWN_RARE = 5, 5
 _OWN_BACKBONE = "path/to/model"
+_NO_MODEL = (
+    f"Put a model in place of {_OWN_BACKBONE}: the catalogue has none for this task. Name a folder with config.json, "
+    "weights and tokenizer, or a model of the hub, e.g. google/flan-t5-small."
+)
 _MOST_LABELS_SHARE = 0.5
 
 
@@ -158,6 +162,8 @@ class _Draft:
         """What a person should look at before going on."""
         found: list[str] = []
         rows, labels = self.raw.rows, self.labels
+        if not self._catalogue_suits():
+            found.append(_NO_MODEL)
         if not self.choice.task.classes:
             return found
         if len(labels) == 1:
@@ -217,7 +223,6 @@ class _Draft:
     def _kind(self) -> TaskDraft:
         from math import isfinite
 
-        from provetune.models.catalogue import kind_for, of_kind
         from provetune.models.methods import METHODS
         from provetune.problem.drafting import TaskDraft
         from provetune.problem.syntax import AUTO
@@ -234,10 +239,17 @@ class _Draft:
             task.classes,
             metrics,
             options,
-            backbone=AUTO if of_kind(kind_for(task.auto_class)) else _OWN_BACKBONE,
+            backbone=AUTO if self._catalogue_suits() else _OWN_BACKBONE,
+            backbone_note=None if self._catalogue_suits() else _NO_MODEL,
             scale=scale,
             pretrained_baseline=task.baseline is not None and METHODS.get(task.baseline).learns_from == "weights",
         )
+
+    def _catalogue_suits(self) -> bool:
+        """Whether the catalogue has a model that the task works with."""
+        from provetune.models.catalogue import kind_for, of_kind
+
+        return bool(of_kind(kind_for(self.choice.task.auto_class)))
 
     def _texts(self) -> list[str]:
         from provetune.problem.syntax import Columns

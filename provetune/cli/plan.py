@@ -50,10 +50,10 @@ def _show(document: dict[str, Any]) -> None:
 
     screen = console()
     rows = document["rows"]
-    screen.print(
-        f"{rows['train']:,} training, {rows['validation']:,} validation and {rows['test']:,} test rows; "
-        f"look {document['look']} at the test, level {document['alpha']:.4g}"
-    )
+    divided = f"{rows['train']:,} training, {rows['validation']:,} validation and {rows['test']:,} test rows"
+    if "folds" in document:
+        divided = f"{rows['test']:,} rows in {document['folds']} folds"
+    screen.print(f"{divided}; look {document['look']} at the test, level {document['alpha']:.4g}")
     if document["claims"]:
         screen.print()
         screen.print(_claim_table(document["claims"]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from provetune.cli._bundles import find_bundle
+from provetune.cli._bundles import find_bundle, forced_line
 from provetune.cli._output import console, logs_on_stderr, print_json, print_note, print_text
 from provetune.cli._streaming import check_streaming, stream_answers, with_values
 from provetune.core.errors import UsageError
@@ -65,6 +65,8 @@ def command(
     asked: dict[str, Any] = {"top_k": top_k, "proba": proba, "missing": "keep" if keep_empty else "refuse"}
     with logs_on_stderr(json):
         predictor = _load(bundle, workspace, corpus, precision=precision, device=device)
+        if told := forced_line(predictor.record):
+            print_note(told)
         if source is not None and target is not None:
             document: Any = _predict_file(predictor, source, target, columns=text, **asked)
         elif texts or json:
@@ -133,8 +135,10 @@ def _count(number: int, what: str) -> str:
 
 
 def _load(bundle: str, workspace: Path | None, corpus: str | None, **options: Any) -> Predictor:
+    from provetune.core.quick_arrow import leave_pandas_out
     from provetune.inference.predictor import load
 
+    leave_pandas_out()
     predictor = load(find_bundle(bundle, workspace), **options)
     if corpus is None:
         return predictor

@@ -90,7 +90,8 @@ def show(document: dict[str, Any], problem: Path, workspace: Path | None = None,
 
     screen = console()
     screen.print()
-    screen.print("Scores on the sealed test: mean ± standard deviation over seeds")
+    rows = f"rows held out in {document['folds']} folds" if "folds" in document else "the sealed test"
+    screen.print(f"Scores on {rows}: mean ± standard deviation over seeds")
     screen.print(score_table(document))
     best = document["best"]
     screen.print()
@@ -102,8 +103,10 @@ def show(document: dict[str, Any], problem: Path, workspace: Path | None = None,
     screen.print()
     screen.print(f"Bundle: {best['bundle']}", markup=False, soft_wrap=True)
     next_lines = _next_lines(problem, workspace, ledger, _example_inputs(Path(best["bundle"])))
-    for lead, line in zip(("Next:  ", *[" " * 7] * 2), next_lines, strict=True):
-        screen.print(f"{lead} {line}", markup=False, soft_wrap=True)
+    if "folds" in document:
+        next_lines = next_lines[:-1]  # `next` does not know cross-validated studies
+    for number, line in enumerate(next_lines):
+        screen.print(f"{' ' * 7 if number else 'Next:  '} {line}", markup=False, soft_wrap=True)
 
 
 def _example_inputs(bundle: Path) -> str:

@@ -139,6 +139,20 @@ class Infers(Protocol):
 
 
 @runtime_checkable
+class Traces(Infers, Protocol):
+    """A task whose `infer` computes one tensor and then cuts the padding off it, so that its models can become graphs.
+
+    Attributes:
+        each_token: whether the tensor has a place for every token, (B, T, …), else (B, …).
+    """
+
+    each_token: bool
+
+    def traced(self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets) -> torch.Tensor:
+        """What `infer` gives, its padding still there."""
+
+
+@runtime_checkable
 class Streams(Protocol):
     """A task that can tell its answer while it is being written."""
 

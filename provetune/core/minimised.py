@@ -244,6 +244,41 @@ class HasLimits(Protocol):
 
 
 @runtime_checkable
+class ComparesPasses(Protocol):
+    """An objective that asks the model twice and compares: without dropout it would find nothing."""
+
+    def compares(self, settings: Any) -> bool:
+        """Whether it does so with these settings."""
+
+
+@runtime_checkable
+class KeepsWeights(Protocol):
+    """An objective that keeps copies of all weights that learn, or as many numbers.
+
+    Attributes:
+        kept_weights: how many.
+    """
+
+    kept_weights: int
+
+
+@runtime_checkable
+class ChecksRows(Protocol):
+    """An objective that looks for something in the training rows, which may not be there."""
+
+    def check_rows(self, settings: Any, examples: pa.Table, folder: Path | None) -> None:
+        """Refuse rows in which there is nothing of it.
+
+        Args:
+            examples: the training rows (N).
+            folder: the problem file's.
+
+        Raises:
+            UsageError: there is not.
+        """
+
+
+@runtime_checkable
 class NamesFiles(Protocol):
     """A method or objective whose settings name files or folders: what lies there is part of what a study is."""
 

@@ -1,7 +1,8 @@
 """Which language texts are in: their script first, then function words, then letter groups.
 
 Small on purpose. It answers for a column of texts (one short text may well be undecidable) and knows the
-languages for which there is a word list below; for all others it says ``und``, undetermined.
+languages for which there is a word list below; for all others, and for texts of names and single words, it says
+``und``, undetermined.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ _GROUPS = {
     "nl": "ij_ ij oe ee aa gen_ _ge sch cht uw_ en_ oo uu ver",
 }
 _UKRAINIAN = re.compile(r"[іїєґІЇЄҐ]")
+_LEAST_KNOWN_WORDS = 2
 _SAMPLE_TEXTS = 2_000
 _SAMPLE_LETTERS = 1_000
 
@@ -106,6 +108,9 @@ def _latin_language(text: str) -> str:
     for language, groups in _GROUPS.items():
         scores[language] += 0.3 * sum(padded.count(group) for group in groups.split()) / total
     first, second = sorted(scores.values(), reverse=True)[:2]
-    if first < 0.05 or first < 1.05 * second:
+    best = max(scores, key=lambda language: scores[language])
+    # Groups of letters tell kindred languages apart; alone they take "green tree" for Dutch.
+    known = sum(word in words for word in _WORDS[best].split())
+    if first < 0.05 or first < 1.05 * second or known < _LEAST_KNOWN_WORDS:
         return "und"
-    return max(scores, key=lambda language: scores[language])
+    return best

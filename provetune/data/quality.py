@@ -27,6 +27,7 @@ _SEVERITIES = ("blocking", "warning", "note")
 # Within one severity: what spoils the verdict comes before what spoils a row.
 _WORST_FIRST = (
     "one_label_only",
+    "candidate_cannot_run",
     "unseen_label",
     "leak_between_splits",
     "group_in_two_splits",

@@ -1,13 +1,15 @@
 """Training, validation and test rows: from given files, or drawn before anything else is looked at.
 
 Rows without text or label cannot be learned from or judged: they are set aside, counted and said. Inside a
-split rows stand in the order of their ids, so that nothing afterwards can depend on the order in a file.
+split rows stand in the order of their ids, so that nothing afterwards can depend on the order in a file. With
+folds each of the three is all rows: every row teaches, validates and is held out, in different rounds of a run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from provetune.data.corpus import carry_corpus, hash_with_corpus, read_corpus
 from provetune.data.drawing import TEST, TRAIN, VALIDATION, draw
 from provetune.data.examples import BAD, Reads, to_examples
 from provetune.data.folding import whole_texts
+from provetune.data.folds import PLACE, Folds, say_folds
 from provetune.data.reading import read_table
 from provetune.data.row_ids import split_hash
 from provetune.data.split_notes import say_drawn, say_set_aside
@@ -45,6 +48,7 @@ class Splits:
         group: column whose values are kept in one split, if any.
         classes: labels are classes.
         skip_bad: rows that cannot be read may be left out.
+        folds: of cross-validation, where there is one.
     """
 
     train: pa.Table
@@ -58,11 +62,19 @@ class Splits:
     group: str | None = None
     classes: bool = True
     skip_bad: bool = False
+    folds: Folds | None = None
 
-    @property
+    @cached_property
     def tables(self) -> dict[str, pa.Table]:
-        """The three splits by name."""
-        return {"train": self.train, "validation": self.validation, "test": self.test}
+        """The three splits by name; with folds those of the first round, in which no row stands twice."""
+        if self.folds is None:
+            return {"train": self.train, "validation": self.validation, "test": self.test}
+        first = self.folds.of_run(0)
+        return {
+            "train": first.part(self.train, 0, "train"),
+            "validation": first.part(self.train, 0, "validation"),
+            "test": first.part(self.train, 0, "test"),
+        }
 
 
 def make_splits(data: Data, base: Path, task: Reads) -> Splits:
@@ -98,8 +110,15 @@ def make_splits(data: Data, base: Path, task: Reads) -> Splits:
             raise DataError("No row has both text and label.", where=raw.location, hint="Check data.columns.")
     alike = _same_label_form({**tables, **aside})
     tables = {split: alike[split] for split in tables}
-    tables, drawn_notes = _draw_missing(tables, data, columns)
+    folds = _folds_of(data, columns, locations)
+    if folds is None:
+        tables, drawn_notes = _draw_missing(tables, data, columns)
+    else:
+        tables = dict.fromkeys(SPLITS, tables["train"])
     tables = {split: in_id_order(tables[split]) for split in SPLITS}
+    if folds is not None:
+        folds.of_run(0).draw(tables["train"])
+        drawn_notes = [say_folds(tables["train"], folds)]
     hashes = {split: split_hash(table) for split, table in tables.items()}
     corpus, corpus_notes = read_corpus(data, base, task, columns)
     if corpus:
@@ -115,6 +134,7 @@ def make_splits(data: Data, base: Path, task: Reads) -> Splits:
         group=columns.group,
         classes=task.classes,
         skip_bad=data.skip_bad,
+        folds=folds,
     )
 
 
@@ -146,6 +166,16 @@ def _find_locations(data: Data) -> tuple[dict[str, str], list[str]]:
     found = find_hub_splits(data.train)
     taken = [f"{location} is used for {split}" for split, location in found.items() if split not in locations]
     return {**found, **locations, "train": found["train"]}, [f"{'; '.join(taken)}."] if taken else []
+
+
+def _folds_of(data: Data, columns: Columns, locations: Mapping[str, str]) -> Folds | None:
+    if data.split.folds is None:
+        return None
+    if others := sorted(set(locations) - {"train"}):
+        named = " and ".join(others)
+        what = f"There are {named} rows of their own ({locations[others[0]]}), and folds take their place."
+        raise DataError(what, where=PLACE, hint="Leave out data.split.folds, or name the file with the training rows.")
+    return Folds(data.split.folds, data.split.seed, data.split.stratify, columns.group)
 
 
 def _named_columns(data: Data) -> Columns:

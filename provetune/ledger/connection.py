@@ -24,7 +24,7 @@ from provetune.core.locks import exclusive
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-HEAD = "0002"
+HEAD = "0003"
 """Newest migration. A test holds it equal to alembic's own head."""
 
 WRITES = "ledger_writes"

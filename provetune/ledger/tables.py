@@ -155,3 +155,20 @@ NOTES = Table(
     Column("details", JSON, nullable=False),
     Column("at", String(32), nullable=False),
 )
+
+API_KEYS = Table(
+    "api_keys",
+    METADATA,
+    Column("key", Integer, primary_key=True),
+    Column("key_id", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("scopes", JSON, nullable=False),
+    Column("per_minute", Float),
+    Column("burst", Integer),
+    Column("created_at", String(32), nullable=False),
+    Column("expires_at", String(32)),
+    Column("revoked_at", String(32)),
+    UniqueConstraint("key_id"),
+)

@@ -12,6 +12,8 @@ from provetune.core.errors import UsageError
 from provetune.core.suggest import advice
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
 Wanted: TypeAlias = "Literal['all', 'attention'] | list[str]"
@@ -45,12 +47,35 @@ def find_targets(model: torch.nn.Module, wanted: Wanted) -> list[str]:
     elif wanted == "attention":
         found = [name for name in linear if name.rsplit(".", 1)[-1] in _ATTENTION]
     else:
-        found = [name for name in linear if any(name == end or name.endswith(f".{end}") for end in wanted)]
-    if not found:
+        found = [name for name in linear if any(_ends(name, end) for end in wanted)]
+    lacking = [] if isinstance(wanted, str) else [end for end in wanted if not any(_ends(name, end) for name in found)]
+    if lacking or not found:
         ends = sorted({name.rsplit(".", 1)[-1] for name in linear})
-        asked = wanted if isinstance(wanted, str) else wanted[0] if wanted else ""
-        raise UsageError(f"This backbone has no linear layer that fits targets {wanted!r}.", hint=advice(asked, ends))
+        asked = lacking[0] if lacking else str(wanted)
+        raise UsageError(f"This backbone has no linear layer '{asked}'.", hint=advice(asked, ends))
     return found
+
+
+def check_targets(folder: Path, auto_class: str, wanted: Wanted) -> None:
+    """Whether `find_targets` finds all of these in the backbone of a folder, without reading its weights.
+
+    Args:
+        auto_class: transformers' class of the model that is going to be adapted.
+
+    Raises:
+        UsageError: it does not.
+    """
+    import torch
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    with torch.device("meta"):
+        model = getattr(transformers, auto_class).from_config(config)
+    find_targets(model, wanted)
+
+
+def _ends(name: str, end: str) -> bool:
+    return name == end or name.endswith(f".{end}")
 
 
 def linear_layers(model: torch.nn.Module) -> list[str]:

@@ -101,9 +101,19 @@ def find_backbone(
         raise UsageError(
             f"There is no folder '{name}' with a model.",
             where=str(folder),
-            hint=advice(name, [*catalogue.names(), *own.names()]),
+            hint=_others(name, kind),
         )
     return _of_kind(kind, describe(find_in_hub(name), name=name, source="hub"))
+
+
+def _others(name: str, kind: catalogue.Kind) -> str:
+    """What else could be named where there is no folder of this name."""
+    if not catalogue.of_kind(kind):
+        return (
+            f"This task works with {_SPELT[kind]}, and the catalogue has none: name a folder with config.json, weights "
+            "and tokenizer, or a model of the hub."
+        )
+    return advice(name, [*(entry.name for entry in catalogue.of_kind(kind)), *own.names()])
 
 
 def describe(folder: Path, *, name: str, source: Source) -> Backbone:

@@ -133,9 +133,10 @@ def default_backbone(language: str, kind: Kind = "encoder") -> str:
             return entry.name
     known = ", ".join(f"{entry.default_for[0]}: {entry.name}" for entry in fitting if entry.default_for)
     what = "default model" if kind == "encoder" else f"default {kind.replace('_', '-')}"
+    defaults = f" Defaults there are: {known}." if known else ""
     raise UsageError(
         f"The catalogue has no {what} for the language '{language}'.",
-        hint=f"Name a folder or a hub model as backbone. {f'Defaults there are: {known}.' if known else ''}".strip(),
+        hint=f"Name a folder or a hub model as backbone, or set language where the texts are in another one.{defaults}",
     )
 
 

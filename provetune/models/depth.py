@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from provetune.models.layer_stacks import module_lists, outermost
+
 _TOP_PARTS = ("pooler",)
 _INPUT_PARTS = ("embed", "word_embedding", "wte", "wpe", "shared")
 
@@ -75,20 +77,10 @@ def _backbone_path(model: torch.nn.Module) -> str:
 
 def _layer_depths(model: torch.nn.Module, start: str) -> tuple[Mapping[str, int], int]:
     """Depth of each layer by its path, and how many depths of layers there are."""
-    lists = [
-        (path, module)
-        for path, module in model.named_modules()
-        if isinstance(module, torch.nn.ModuleList) and len(module) and f"{path}.".startswith(start)
-    ]
-    outer = [
-        (path, module)
-        for path, module in lists
-        if not any(path.startswith(f"{other}.") for other, _ in lists) and any(True for _ in module.parameters())
-    ]
     found: dict[str, int] = {}
     below: dict[str, int] = {}
     count = 0
-    for path, module in outer:
+    for path, module in outermost(module_lists(model, start)):
         parent = path.rpartition(".")[0]
         first = below.setdefault(parent, count)
         found |= {f"{path}.{index}": first + index + 1 for index in range(len(module))}

@@ -65,6 +65,19 @@ def check_dropouts(folder: Path | str, wanted: Mapping[str, float]) -> None:
     set_dropouts(AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False), wanted)
 
 
+def drops_anything(folder: Path | str, wanted: Mapping[str, float]) -> bool:
+    """Whether a model made of the configuration in a folder has dropout anywhere.
+
+    Args:
+        wanted: as in `set_dropouts`; they take the place of what the configuration says.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    set_dropouts(config, wanted)
+    return any("drop" in name and isinstance(share, float) and share > 0 for name, share in config.to_dict().items())
+
+
 def named_dropouts(settings: Mapping[str, Any]) -> dict[str, float]:
     """The dropouts that a candidate's settings name; those left at ``auto`` are the backbone's own."""
     return {name: float(settings[name]) for name in _FIELDS if settings.get(name, "auto") != "auto"}

@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from provetune.models.forward import predict_logits
 from provetune.models.loading import load_model
+from provetune.models.window_means import LEAST_NORM, average_windows
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array, FeatureColumns, Task
 
-_LEAST_NORM = 1e-12
+__all__ = ["average_windows", "frozen_features", "load_encoder", "mean_pooled", "read_mean"]
 
 
 def load_encoder(path: Path | str, *, device: str = "cpu") -> Any:
@@ -39,7 +39,7 @@ def mean_pooled(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """
     counts = mask.unsqueeze(-1).to(torch.float32)
     total = (hidden.to(torch.float32) * counts).sum(dim=1)
-    return torch.nn.functional.normalize(total, dim=-1, eps=_LEAST_NORM)
+    return torch.nn.functional.normalize(total, dim=-1, eps=LEAST_NORM)
 
 
 def read_mean(output: Any, batch: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -76,19 +76,3 @@ def frozen_features(
         read=read_mean,
     )
     return average_windows(pooled, store.rows)
-
-
-def average_windows(features: Array, rows: Array, count: int | None = None) -> Array:
-    """Features of windows (F, D) → features of examples (N, D): their mean, scaled to length one.
-
-    Args:
-        rows: number of the example each window belongs to, (F,).
-        count: N; one more than the largest of `rows` when left out.
-    """
-    rows = np.asarray(rows)
-    total = int(rows.max()) + 1 if count is None and len(rows) else count or 0
-    summed = np.zeros((total, features.shape[1]), dtype=np.float32)
-    np.add.at(summed, rows, features)
-    norms = np.linalg.norm(summed, axis=1, keepdims=True)
-    scaled: Array = summed / np.maximum(norms, _LEAST_NORM)
-    return scaled

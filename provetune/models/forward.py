@@ -14,11 +14,12 @@ import numpy as np
 import torch
 
 from provetune.core.protocols import Infers, WritesTexts
+from provetune.models.length_batches import batches_by_length
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array, FeatureColumns, Outputs, Targets, Task
 
-ROW_LIMIT = 64
+__all__ = ["batches_by_length", "number_format", "predict_logits", "predict_outputs"]
 
 
 def predict_outputs(
@@ -131,21 +132,6 @@ def _asked(model: torch.nn.Module, precision: str, device: str) -> Iterator[None
             yield
     finally:
         model.train(was_training)
-
-
-def batches_by_length(lengths: Array, batch_tokens: int, row_limit: int = ROW_LIMIT) -> Iterator[Array]:
-    """Index arrays of neighbours in length, longest first so that memory is claimed once.
-
-    Each holds at most `row_limit` features and, padded to its longest, at most `batch_tokens` tokens (or one
-    feature, where one alone is longer).
-    """
-    order = np.argsort(-np.asarray(lengths), kind="stable")
-    start = 0
-    while start < len(order):
-        longest = max(1, int(lengths[order[start]]))
-        rows = min(row_limit, max(1, batch_tokens // longest))
-        yield order[start : start + rows]
-        start += rows
 
 
 def number_format(model: torch.nn.Module, precision: str, device: str) -> AbstractContextManager[Any]:

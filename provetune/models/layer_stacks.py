@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,18 +42,36 @@ def layer_stacks(model: torch.nn.Module) -> list[LayerStack]:
     Raises:
         UsageError: there is none.
     """
-    import torch
-
     config: Any = model.config
     lengths = {int(count) for name in _COUNTS if isinstance(count := getattr(config, name, None), int)}
+    fitting = [(name, layers) for name, layers in module_lists(model) if len(layers) in lengths]
     found: list[LayerStack] = []
-    for name, module in model.named_modules():
-        inside = any(name.startswith(f"{stack.name}.") for stack in found)
-        if inside or not isinstance(module, torch.nn.ModuleList) or len(module) not in lengths:
-            continue
+    for name, layers in outermost(fitting):
         owner = model.get_submodule(name.rpartition(".")[0])
         norm = next((part for child, part in owner.named_children() if child in _LAST_NORMS), None)
-        found.append(LayerStack(name, tuple(module), norm))
+        found.append(LayerStack(name, tuple(layers), norm))
     if not found:
         raise UsageError(f"The layers of a {type(model).__name__} were not found.", hint="full and lora do without.")
     return sorted(found, key=lambda stack: "decoder" in stack.name.split("."))
+
+
+def module_lists(model: torch.nn.Module, start: str = "") -> list[tuple[str, torch.nn.ModuleList]]:
+    """The lists of modules that have weights, with their full names, in the model's order.
+
+    Args:
+        start: what names must begin with; of the backbone alone, say.
+    """
+    import torch
+
+    return [
+        (name, module)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.ModuleList)
+        and f"{name}.".startswith(start)
+        and next(module.parameters(), None) is not None
+    ]
+
+
+def outermost(lists: Sequence[tuple[str, torch.nn.ModuleList]]) -> list[tuple[str, torch.nn.ModuleList]]:
+    """Those that lie in no other one of them."""
+    return [(name, found) for name, found in lists if not any(name.startswith(f"{other}.") for other, _ in lists)]

@@ -100,26 +100,10 @@ def load_model(
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError("There is no such folder with a model.", where=str(folder))
-    maker = getattr(transformers, auto_class)
     try:
         with quiet_transformers(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed % (1 << 63))
-            config = transformers.AutoConfig.from_pretrained(
-                str(folder), local_files_only=True, trust_remote_code=False, **head
-            )
-            set_dropouts(config, dropouts or {})
-            model, report = maker.from_pretrained(
-                str(folder),
-                config=config,
-                dtype=torch.float32,
-                attn_implementation="eager" if torch.device(device).type == "cpu" else "sdpa",
-                use_safetensors=any(folder.glob("*.safetensors")),
-                weights_only=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
-            )
+            model, report = _read_model(folder, auto_class, head, dropouts or {}, device)
             model.new_weights = _check_weights(model, report, folder, head_may_lack=bool(head))
             if head and auto_class not in _SAME_OUTPUTS:
                 model.new_weights = sorted({*model.new_weights, *_renew_output(model, report)})
@@ -128,6 +112,31 @@ def load_model(
     except ValueError as error:
         raise UsageError(f"{auto_class} does not take this model ({_first_line(error)}).", where=str(folder)) from error
     return model.to(device).eval()
+
+
+def _read_model(
+    folder: Path, auto_class: str, head: Mapping[str, Any], dropouts: Mapping[str, float], device: str
+) -> tuple[Any, Mapping[str, Any]]:
+    """The model, what its weights lack drawn from torch's state, and transformers' report of what that was."""
+    import transformers
+
+    config = transformers.AutoConfig.from_pretrained(
+        str(folder), local_files_only=True, trust_remote_code=False, **head
+    )
+    set_dropouts(config, dropouts)
+    model, report = getattr(transformers, auto_class).from_pretrained(
+        str(folder),
+        config=config,
+        dtype=torch.float32,
+        attn_implementation="eager" if torch.device(device).type == "cpu" else "sdpa",
+        use_safetensors=any(folder.glob("*.safetensors")),
+        weights_only=True,
+        local_files_only=True,
+        trust_remote_code=False,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    return model, report
 
 
 def output_layer(model: torch.nn.Module) -> tuple[str, torch.nn.Linear]:

@@ -9,9 +9,10 @@ from typing import Any
 from provetune.core.errors import CorruptError, UsageError
 from provetune.core.files import read_json
 from provetune.models import catalogue
-from provetune.models.cache import cache_folder
+from provetune.models.cache import cache_folder, locks_folder
 from provetune.models.download import ORIGIN
 
+_WORK, _IDENTITY_LETTERS = "pretraining", 12
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
@@ -69,3 +70,21 @@ def list_own() -> list[dict[str, Any]]:
         made = {key: origin["pretraining"].get(key) for key in ("objective", "from", "texts")}
         found.append({**origin["model"], **made, "path": str(own_folder(name))})
     return found
+
+
+def work_folder(name: str, identity: str) -> Path:
+    """Where a backbone called `name` is worked on until it is done; other settings work elsewhere."""
+    return cache_folder() / _WORK / f"{name}-{identity[:_IDENTITY_LETTERS]}"
+
+
+def unfinished() -> list[tuple[str, Path]]:
+    """Name and folder of each backbone that was begun and is not done, sorted."""
+    folder = cache_folder() / _WORK
+    if not folder.is_dir():
+        return []
+    return [(path.name[: -_IDENTITY_LETTERS - 1], path) for path in sorted(folder.iterdir()) if path.is_dir()]
+
+
+def lock_file(name: str) -> Path:
+    """The lock that keeps two calls from making the same backbone."""
+    return locks_folder() / f"own-{name}.lock"

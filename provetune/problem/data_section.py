@@ -16,6 +16,9 @@ from pydantic import (
 from provetune.problem.section import Names, Section
 
 MaskKind = Literal["email", "phone", "id_number", "bank_card"]
+LEAST_FOLDS, MOST_FOLDS = 3, 10
+"""One fold is held out and the next one validates, so with two nothing would be left to learn from. With more than ten
+the correction for shared training rows is too small for learners that few rows sway (`statistics/overlapping.py`)."""
 
 
 class Columns(Section):
@@ -55,6 +58,21 @@ class Split(Section):
     group: str | None = Field(None, description="Column whose equal values stay in one split, e.g. customer_id.")
     time: str | None = Field(None, description="Column with a time: the latest rows become the test.")
     seed: int = Field(13, ge=0, description="Seed of the split and of every run of the study.")
+    folds: int | None = Field(
+        None,
+        ge=LEAST_FOLDS,
+        le=MOST_FOLDS,
+        description="Cross-validation, for few rows: every row is held out once. Takes the place of test and "
+        "validation: of each fold's models one fold is held out, the next one validates, the others teach.",
+    )
+
+    @model_serializer(mode="wrap")
+    def _leave_out_what_does_not_count(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without folds their key is left out; with folds those that they take the place of are."""
+        written: dict[str, Any] = write(self)
+        for name in ("folds",) if self.folds is None else ("test", "validation", "time"):
+            written.pop(name, None)
+        return written
 
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Split:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import wrap
 
+from provetune.problem.data_section import LEAST_FOLDS, MOST_FOLDS
 from provetune.problem.document import quote
 
 _SHOWN_LABELS = 30
@@ -13,6 +15,8 @@ _SHOWN_COLUMNS = 30
 _LONGEST_COMMENT = 100
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|]')
 _LONGEST_NAME = 60
+_FEW_ROWS = 200
+"""Below this, a fifth of the rows is too few to judge anything by."""
 
 _HEADER = """\
 # What is to be solved, what may solve it, and how that is tested.
@@ -54,6 +58,7 @@ class TaskDraft:
         metrics: name and direction of the first few, the primary one first.
         options: settings of its own, and what each is.
         backbone: of the candidates; a placeholder where the catalogue has none that suits.
+        backbone_note: what to do about the placeholder; a sentence.
         scale: the greatest value of the metrics.
         pretrained_baseline: the baseline has the candidates' backbone too.
     """
@@ -64,6 +69,7 @@ class TaskDraft:
     metrics: tuple[tuple[str, bool], ...] = (("accuracy", True), ("macro_f1", True))
     options: Mapping[str, str] = field(default_factory=dict)
     backbone: str = "auto"
+    backbone_note: str | None = None
     scale: float = 1.0
     pretrained_baseline: bool = False
 
@@ -123,6 +129,7 @@ def draft_problem(
                 *_columns(named, {"group": group, "time": time, "id": id_column}, columns),
                 *(_labels(labels, out_of_scope) if kind.classes else []),
                 *_split(validation, test, group, time, kind.classes),
+                *([] if validation or test or time else _folds(rows, labels if kind.classes else None)),
                 "  # mask: [email, phone, id_number, bank_card]    # replaced by a placeholder in every text",
                 "",
             ]
@@ -177,7 +184,8 @@ def _after_data(kind: TaskDraft) -> str:
     baseline = "words" if words else "baseline"
     own = "backbone: auto, " if kind.pretrained_baseline else ""
     first = _WORDS if words else f"  baseline: {{{own}method: {kind.baseline}}}\n" if kind.baseline else ""
-    candidates = f"candidates:\n{first}{_HEAD if kind.head else ''}{_FULL}".replace(
+    note = "".join(f"# {line}\n" for line in wrap(kind.backbone_note or "", _LONGEST_COMMENT))
+    candidates = f"{note}candidates:\n{first}{_HEAD if kind.head else ''}{_FULL}".replace(
         "backbone: auto", f"backbone: {quote(kind.backbone)}"
     )
     small, tiny = kind.level(0.02), kind.level(0.01)
@@ -242,6 +250,17 @@ def _split(validation: str | None, test: str | None, group: str | None, time: st
     )
     lines.append("    seed: 13")
     return lines
+
+
+def _folds(rows: int | None, labels: Mapping[str, int] | None) -> list[str]:
+    """Cross-validation, where rows are few and each label has enough of them."""
+    if rows is None or rows >= _FEW_ROWS:
+        return []
+    count = min([MOST_FOLDS, rows, *(labels or {}).values()])
+    if count < LEAST_FOLDS:
+        return []
+    why = f"{rows:,} rows are few: every row is held out once"
+    return [f"    # folds: {count}    # in place of test and validation: {why}"]
 
 
 def comment(text: str) -> str:

@@ -26,6 +26,7 @@ __all__ = [
     "CandidateData",
     "Choices",
     "Columns",
+    "CompressSection",
     "Data",
     "MaskKind",
     "Names",
@@ -93,6 +94,17 @@ class StudySection(Section):
         return written
 
 
+class CompressSection(Section):
+    """What making a bundle smaller may cost; see `provetune compress`."""
+
+    tolerance: float = Field(
+        0.01,
+        gt=0,
+        description="Largest loss of a quality metric, in its own units, that a smaller bundle's one-sided bound may "
+        "leave open.",
+    )
+
+
 class Problem(Section):
     """A problem, the hypotheses about it, and what counts as solved."""
 
@@ -110,6 +122,7 @@ class Problem(Section):
     )
     claims: list[str] = Field([], description="Statements to test, e.g. 'full > words + 0.02'.")
     study: StudySection = Field(StudySection(), description="How the hypotheses are tested.")
+    compress: CompressSection = Field(CompressSection(), description="What making a bundle smaller may cost.")
 
     @field_validator("name")
     @classmethod

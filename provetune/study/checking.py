@@ -1,4 +1,4 @@
-"""`provetune check`: everything that is wrong with a problem's data, worst first.
+"""`provetune check`: everything that stands in the way of a problem, in its data and in its candidates, worst first.
 
 It sees test texts and labels, never a prediction, so it is no look at the sealed test. What needs a backbone's
 tokenizer is looked at where the backbone can be had; without it that is said, and the rest still holds.
@@ -13,17 +13,19 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from provetune.core.errors import CorruptError, EnvironmentFault
+from provetune.core.errors import CorruptError, EnvironmentFault, UsageError
 from provetune.core.protocols import WITHOUT_BACKBONE, CountsTokens, CutsTargets, Finding, Task
 from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
-from provetune.study.choices import backbone_at, is_unlike, with_task_defaults
+from provetune.study.candidate_faults import cannot_run, find_candidate_faults
+from provetune.study.choices import backbone_at, is_unlike
 from provetune.study.lengths import COUNTED_ROWS, count_tokens, counting_tokenizer, measure_lengths
 from provetune.study.own_backbones import kind_of_backbone, with_named_backbone
 from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
 from provetune.study.quick_tokenizer import quick_tokenizer
 from provetune.study.resolve import check_scopes, language_of
 from provetune.study.set_aside import write_set_aside
+from provetune.study.training_choices import with_task_defaults
 
 if TYPE_CHECKING:
     from provetune.data.splits import Splits
@@ -38,7 +40,7 @@ def check_problem(
     progress: Listener | None = None,
     set_aside: Path | None = None,
 ) -> dict[str, Any]:
-    """Look for faults in a problem's data.
+    """Look for faults in a problem's data, and for candidates that `provetune run` would refuse.
 
     Args:
         path: the problem file.
@@ -76,7 +78,9 @@ def check_problem(
     if not any(finding.kind == "one_label_only" for finding in findings):
         targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
         check_scopes(file, targets, splits)
+        findings += find_candidate_faults(file, task, targets, splits, language_of(problem, splits), progress)
     findings += _find_by_backbone(file, splits, progress)
+    findings = list({(finding.kind, finding.message): finding for finding in findings}.values())
     return {
         "blocking": sum(finding.severity == "blocking" for finding in findings),
         "findings": [finding.to_json() for finding in sort_findings(findings)],
@@ -104,6 +108,9 @@ def _find_by_backbone(file: ProblemFile, splits: Splits, progress: Listener | No
         candidate = candidates[names[0]]
         try:
             backbone = backbone_at(file, names[0], candidate, language, progress)
+        except UsageError as error:
+            yield cannot_run(error)
+            continue
         except (EnvironmentFault, CorruptError) as error:
             if candidate.backbone not in told:
                 yield _not_looked_at(candidate, error)

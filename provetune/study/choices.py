@@ -22,15 +22,12 @@ from provetune.study.own_backbones import kind_of_backbone, refuse_unfit_backbon
 from provetune.study.search.space import ranges_of, refuse_bad_ranges
 from provetune.study.start import refuse_unfit_start
 from provetune.study.subsets import learned_counts, with_subset
-from provetune.study.support import refuse_unknown_dropouts, refuse_unsupported, situation_of
+from provetune.study.support import refuse_unfit_parts, refuse_unfit_rows, refuse_unsupported, situation_of
 from provetune.study.teachers import refuse_unfit_bundles
+from provetune.study.training_choices import FALLBACKS, size_of, training_choices, with_task_defaults
 from provetune.study.variant_notes import learned_rows_of
-from provetune.training.optimisers import OPTIMISERS
-from provetune.training.schedule import USUAL_WARMUP
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import pyarrow as pa
     from pydantic import BaseModel
 
@@ -38,21 +35,9 @@ if TYPE_CHECKING:
     from provetune.models.backbones import Backbone
     from provetune.models.download import Listener
 
+__all__ = ["CandidateChooser", "backbone_at", "is_unlike", "size_of", "training_choices", "with_task_defaults"]
+
 IMBALANCE = 10
-FALLBACKS: Mapping[str, Any] = {
-    "epochs": 3.0,
-    "learning_rate": 1e-4,
-    "batch_rows": 32,
-    "batch_tokens": 4096,
-    "weight_decay": 0.01,
-    "warmup": 0.1,
-    "patience": 3,
-}
-_LEAST_EVALUATIONS = 3
-_MOST_EVALUATIONS = 6
-LEAST_STEPS = 250
-"""Optimiser steps that a small set is passed over for: fewer leave even a warmed-up head untrained."""
-MOST_EPOCHS = 12
 
 
 @dataclass
@@ -60,6 +45,7 @@ class CandidateChooser:
     """Makes the choices of one candidate after another, sharing what they have in common.
 
     Attributes:
+        asks_machine: whether device and number format are chosen too, for which torch must be loaded.
         candidates, backbones, settings, precisions: what was chosen so far, by candidate.
         files: hash of what each candidate's settings name, by field.
         other_rows: rows of other files that candidates learn from, by `provetune.study.other_rows.rows_key`.
@@ -74,6 +60,7 @@ class CandidateChooser:
     wanted_device: str
     progress: Listener | None
     notes: list[str]
+    asks_machine: bool = True
     candidates: dict[str, Candidate] = field(default_factory=dict)
     backbones: dict[str, Backbone | None] = field(default_factory=dict)
     settings: dict[str, BaseModel] = field(default_factory=dict)
@@ -108,10 +95,11 @@ class CandidateChooser:
         self.notes += told
         backbone = None
         if method.learns_from not in WITHOUT_BACKBONE:
-            self._device = self._device or settle_device(self.wanted_device)
             backbone = self._backbone(name, candidate)
             chosen |= self._encoding(name, candidate, backbone)
-            chosen |= self._precision(name, candidate)
+            if self.asks_machine:
+                self._device = self._device or settle_device(self.wanted_device)
+                chosen |= self._precision(name, candidate)
         if method.learns_from in BY_STEPS and backbone is not None:
             chosen |= training_choices(
                 candidate, method, chosen["max_length"], rows=rows, size=size_of(backbone.width, backbone.path)
@@ -125,11 +113,27 @@ class CandidateChooser:
         place = partial(self.file.where, "candidates", name)
         self.files[name] = hash_named_files(plugins, self.file.path.parent, place)
         self._look_elsewhere(candidate, method, backbone, plugins, place)
-        refuse_unknown_dropouts(candidate, backbone, place)
+        refuse_unfit_parts(candidate, settings, backbone, self.task, place)
         self.candidates[name] = Candidate.model_validate({**candidate.model_dump(), **added, **chosen})
         self._refuse_bad_search(name, method, place)
         self.backbones[name] = backbone
         self.settings[name] = settings
+
+    def refuse_without_backbone(self, name: str) -> None:
+        """What can be said against candidate `name` while its backbone cannot be had.
+
+        Raises:
+            UsageError: its method or objectives cannot work whatever the backbone.
+        """
+        from provetune.models.methods import METHODS
+
+        candidate = with_task_defaults(self.problem.candidates[name], self.task)
+        method = METHODS.get(candidate.method)
+        added = settle_objectives(candidate)
+        own = {key: value for key, value in candidate.extra.items() if key not in added}
+        added |= method.settings.model_validate(own).model_dump()
+        candidate = with_subset(candidate, self.problem.data.subset, self.task, method.learns_from)
+        self._refuse_what_cannot_work(name, candidate, added, self.splits.train.num_rows, None)
 
     def _refuse_bad_search(self, name: str, method: Method, place: Callable[[str], str]) -> None:
         """Ranges are looked at before any work is done, those of `search: auto` too."""
@@ -156,6 +160,7 @@ class CandidateChooser:
                 refuse_unfit_start(backbone, method, self.task, self.targets)
             except UsageError as error:
                 raise UsageError(error.message, where=place("keep_head"), hint=error.hint) from error
+        refuse_unfit_rows(plugins, self.splits.train, folder, place)
         refuse_unfit_bundles(plugins, folder, self.task, self.targets, place)
         reader = OtherRowsReader(folder, self.problem.data, self.task, self.targets, self.splits, self.notes)
         self.other_rows |= reader.read_all(plugins, place)
@@ -245,22 +250,6 @@ class CandidateChooser:
         return "balanced"
 
 
-def with_task_defaults(candidate: Candidate, task: Task) -> Candidate:
-    """The candidate with what its task wants where the file leaves a choice."""
-    wanted = {**task.defaults.get("*", {}), **task.defaults.get(candidate.method, {})}
-    open_ones = {field: value for field, value in wanted.items() if getattr(candidate, field) == AUTO}
-    if "learning_rate" in open_ones:
-        open_ones["learning_rate"] = _rate_for(candidate.optimiser, open_ones["learning_rate"])
-    if candidate.schedule in USUAL_WARMUP:
-        open_ones.pop("warmup", None)
-    return candidate.model_copy(update=open_ones)
-
-
-def _rate_for(optimiser: str, adamw_rate: float) -> float:
-    """A usual learning rate, which is AdamW's, as another optimiser needs it."""
-    return float(f"{adamw_rate * OPTIMISERS.get(optimiser).rate:.3g}")
-
-
 def backbone_at(
     file: ProblemFile, name: str, candidate: Candidate, language: str, progress: Listener | None = None
 ) -> Backbone:
@@ -277,50 +266,8 @@ def backbone_at(
         raise type(error)(error.message, where=file.where("candidates", name, "backbone"), hint=error.hint) from error
 
 
-def training_choices(
-    candidate: Candidate, method: Method, max_length: int, *, rows: int, size: int | None
-) -> dict[str, Any]:
-    """What gradient descent needs, from the candidate, else from its method, else for all methods alike.
-
-    Args:
-        rows: training rows; few of them are passed over more often, up to `MOST_EPOCHS` times, until they make
-            `LEAST_STEPS` steps.
-        size: layers times hidden size of the backbone; a method that names the size its learning rate was found at
-            (``reference_size``) gets a smaller one for larger models, as its inverse.
-    """
-    chosen: dict[str, Any] = {}
-    for name, fallback in FALLBACKS.items():
-        written = getattr(candidate, name)
-        chosen[name] = method.defaults.get(name, fallback) if written == AUTO else written
-    # One text of full length must fit into a batch.
-    chosen["batch_tokens"] = max(chosen["batch_tokens"], max_length)
-    if candidate.epochs == AUTO and method.learns_from == "weights":
-        steps = -(-rows // (chosen["batch_rows"] * candidate.accumulate))
-        chosen["epochs"] = max(chosen["epochs"], min(MOST_EPOCHS, -(-LEAST_STEPS // max(1, steps))))
-    reference = method.defaults.get("reference_size")
-    if candidate.learning_rate == AUTO and reference is not None and size is not None and size > reference:
-        chosen["learning_rate"] = float(f"{chosen['learning_rate'] * reference / size:.2g}")
-    if candidate.learning_rate == AUTO:
-        chosen["learning_rate"] = _rate_for(candidate.optimiser, chosen["learning_rate"])
-    if candidate.warmup == AUTO:
-        chosen["warmup"] = USUAL_WARMUP.get(candidate.schedule, chosen["warmup"])
-    evaluations = candidate.evaluations
-    if evaluations == AUTO:
-        once_an_epoch = max(_LEAST_EVALUATIONS, min(_MOST_EVALUATIONS, round(chosen["epochs"])))
-        evaluations = method.defaults.get("evaluations", once_an_epoch)
-    chosen["evaluations"] = evaluations
-    return chosen
-
-
 def is_unlike(language: str, backbone: Backbone) -> bool:
     """Whether a backbone was made for other languages than the texts'; unknown ones fit each other."""
     known = {each.lower().split("-")[0] for each in backbone.languages}
     code = language.lower().split("-")[0]
     return bool(known) and code not in (*known, "und", AUTO) and "multilingual" not in known
-
-
-def size_of(width: int | None, folder: Path) -> int | None:
-    """Layers times hidden size of a backbone; None where its configuration does not say."""
-    from provetune.models.backbones import layer_count
-
-    return None if width is None else width * layer_count(folder) or None

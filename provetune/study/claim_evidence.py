@@ -22,6 +22,7 @@ from provetune.problem.scopes import Scope
 from provetune.statistics.caution import FEW, cautious
 from provetune.statistics.crossed import Estimate
 from provetune.statistics.judged import Judged, bound_of
+from provetune.statistics.overlapping import Weaker
 from provetune.statistics.paired_blocks import estimate_blocks
 from provetune.statistics.questions import Evidence
 from provetune.statistics.resampling import RESAMPLED
@@ -38,6 +39,7 @@ from provetune.study.claim_figures import (
     make_score_figures,
     varies,
 )
+from provetune.study.claim_folds import FoldsOfRuns, estimate_sides, say_folds_note
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,6 +85,7 @@ class ClaimEvidence:
         kinds: kind of every metric there is (`provetune.core.protocols.Metric.kind`).
         examples: columns ``raw.<name>`` of the same rows in the same order, for claims about some of them.
         blocks: for each candidate the blocks of each figure of the machine, measured in turn.
+        folds: of cross-validation, where rows were held out fold by fold.
     """
 
     candidates: Mapping[str, CandidateRows]
@@ -90,6 +93,7 @@ class ClaimEvidence:
     kinds: Mapping[str, str]
     examples: pa.Table | None = None
     blocks: Mapping[str, Mapping[str, Sequence[float]]] = field(default_factory=dict)
+    folds: FoldsOfRuns | None = None
     _scope: Scope | None = None
     _kept: dict[str, Figures] = field(default_factory=dict)
 
@@ -133,7 +137,24 @@ class ClaimEvidence:
             what = "independent rows" if figures[0].groups is None else "groups of rows"
             few = f"only {units} {what}: judged by a bound that holds whatever their distribution is"
             shown = _with(shown, notes=(*shown.notes, few))
+        if self.folds is not None:
+            return self._across_folds(claim, scope, figures, shown, evidence, units)
         return _with(shown, evidence=evidence, reckoned=reckoned, units=units)
+
+    def _across_folds(
+        self, claim: Claim, scope: Scope, figures: list[Figures], shown: Gathered, evidence: Evidence, units: int
+    ) -> Gathered:
+        """What is left of evidence where the training rows of folds overlap; what would settle it is not reckoned."""
+        sides = [self.candidates[name] for name in claim.candidates]
+        try:
+            found = estimate_sides(sides, figures, self.folds, self._mask(scope), LEAST_SEEDS) if self.folds else None
+        except UsageError as error:
+            return _with(shown, missing=str(error))
+        if found is None:
+            return shown
+        weaker = Weaker(found.effect, evidence, found)
+        notes = (*shown.notes, say_folds_note(found))
+        return _with(shown, evidence=weaker, effect=found.effect, units=units, notes=notes)
 
     def _figures(self, name: str, scope: Scope) -> Figures:
         if name not in self._kept:

@@ -70,6 +70,7 @@ class Figures:
         units: independent rows of a resampled metric.
         unit: by how much one row can move the sum, where that is known.
         limits: the least and the greatest value of the metric, where a task says.
+        used: numbers of the M rows among those of the scope; None for all of them.
     """
 
     scores: tuple[float, ...]
@@ -80,6 +81,7 @@ class Figures:
     units: int = 0
     unit: float | None = None
     limits: tuple[float, float] | None = None
+    used: Array | None = None
 
 
 def make_figures(runs: Sequence[Judged], scope: Scope) -> Figures:
@@ -100,7 +102,8 @@ def make_figures(runs: Sequence[Judged], scope: Scope) -> Figures:
     groups = None if classes[0].groups is None else classes[0].groups[used]
     concerned = _concerned(classes, scope, used)
     unit = 1.0 if scope.metric in _SHARES else None
-    return Figures(tuple(map(float, contributions.mean(axis=1))), contributions, None, concerned, groups, unit=unit)
+    means = tuple(map(float, contributions.mean(axis=1)))
+    return Figures(means, contributions, None, concerned, groups, unit=unit, used=used)
 
 
 def _measured_figures(runs: Sequence[MeasuredRows], scope: Scope) -> Figures:

@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 from provetune.core.protocols import Targets, Task
 from provetune.problem.claims import parse_claim
 from provetune.problem.syntax import Problem
+from provetune.study.claim_folds import folds_of_runs
 from provetune.study.repeated import is_deterministic
 from provetune.study.report_runs import FinishedRun
+from provetune.study.shown_metrics import metric_limits
 from provetune.study.verdict import CandidateRows, judge_claims
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from provetune.data.folds import Folds
 
 _SHOWN = ("effect", "interval", "metric", "left", "right")
 
@@ -54,6 +58,8 @@ def preview_claims(
         kinds={metric.name: metric.kind for metric in task.metrics},
         alpha=1 - problem.study.confidence,
         examples=_labelled(examples, runs),
+        limits=metric_limits(task),
+        folds=folds_of_runs(_folds(problem), examples, problem.study.seeds),
     )
     found = []
     for claim, one in zip(claims, judged, strict=True):
@@ -67,10 +73,20 @@ def _rows(
     problem: Problem, task: Task, name: str, runs: Sequence[FinishedRun], targets: Targets, failed: Sequence[int]
 ) -> CandidateRows:
     passed = [run for run in runs if run.k not in failed]
-    deterministic = is_deterministic(problem.candidates[name])
+    deterministic = is_deterministic(problem.candidates[name], folds=problem.data.split.folds)
     passed = passed[:1] if deterministic else passed
     judged = tuple(replace(task.judged(run.outcomes, targets), groups=None) for run in passed)
     return CandidateRows(judged, deterministic, numbers=tuple(run.k for run in passed))
+
+
+def _folds(problem: Problem) -> Folds | None:
+    """Of cross-validation: what validated in one round is what was held out in the one before."""
+    from provetune.data.folds import Folds
+
+    split = problem.data.split
+    if split.folds is None:
+        return None
+    return Folds(split.folds, split.seed, split.stratify, split.group or problem.data.columns.group)
 
 
 def _labelled(examples: pa.Table, runs: Mapping[str, Sequence[FinishedRun]]) -> pa.Table:

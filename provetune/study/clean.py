@@ -2,7 +2,8 @@
 
 Nothing that a verdict rests on is ever freed: ledger, resolved problems, splits, outcomes and events stay. What can be
 computed again may go (caches, checkpoints of runs that have ended, leftovers of a kill), and of a finished study
-the bundles that are not its best.
+the bundles that are not its best. Pretraining that was begun and is not done lies in the user's cache rather than in a
+workspace; it is shown with the rest and goes when it is asked for by name.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from provetune.study.document import DOCUMENT
 from provetune.study.trial import BUNDLE, CHECKPOINT, read_result
 from provetune.study.workspace import PUT_ASIDE, Workspace
 
+PRETRAINING = "pretraining"
 _LEFTOVERS = (".*.part", ".*.retired*")
 
 
@@ -29,8 +31,8 @@ class Item:
 
     Attributes:
         path: where it lies.
-        kind: ``"cache"``, ``"checkpoint"``, ``"leftover"``, ``"bundle"``, ``"put_aside"``, ``"evidence"`` or
-            ``"ledger"``.
+        kind: ``"cache"``, ``"checkpoint"``, ``"leftover"``, ``"bundle"``, ``"put_aside"``, ``"evidence"``,
+            ``"ledger"`` or ``"pretraining"``.
         study: the study it belongs to, None for the workspace's own.
         bytes: what it takes.
         removable: whether `clean` frees it.
@@ -45,19 +47,27 @@ class Item:
     why: str
 
 
-def survey(workspace: Workspace) -> dict[str, Any]:
-    """What takes space: ``workspace``, ``bytes``, ``removable_bytes`` and ``items``, the largest first."""
-    items = sorted(_items(workspace), key=lambda item: (-item.bytes, item.path))
+def survey(workspace: Workspace, *, pretraining: bool = False) -> dict[str, Any]:
+    """What takes space: ``workspace``, ``bytes``, ``removable_bytes`` and ``items``, the largest first.
+
+    Args:
+        pretraining: whether unfinished pretraining, which lies in the user's cache, is to go as well.
+    """
+    found = [*_items(workspace), *_unfinished_pretraining(pretraining)]
+    items = sorted(found, key=lambda item: (-item.bytes, item.path))
     return {
         "workspace": str(workspace.root),
-        "bytes": sum(item.bytes for item in items),
+        "bytes": sum(item.bytes for item in items if item.kind != PRETRAINING),
         "removable_bytes": sum(item.bytes for item in items if item.removable),
         "items": [asdict(item) for item in items],
     }
 
 
-def clean(workspace: Workspace, *, apply: bool = False) -> dict[str, Any]:
+def clean(workspace: Workspace, *, apply: bool = False, pretraining: bool = False) -> dict[str, Any]:
     """Free what can go; without `apply` only say what that would be.
+
+    Args:
+        pretraining: free unfinished pretraining in the user's cache too, but what is being worked on.
 
     Returns:
         What `survey` found beforehand, with ``applied`` and ``freed_bytes``.
@@ -66,15 +76,39 @@ def clean(workspace: Workspace, *, apply: bool = False) -> dict[str, Any]:
         EnvironmentFault: a run is going on here (says which), or the place cannot be written.
     """
     if not apply:
-        return {**survey(workspace), "applied": False, "freed_bytes": 0}
+        return {**survey(workspace, pretraining=pretraining), "applied": False, "freed_bytes": 0}
     with workspace.lock("clean", wait_s=0):
-        found = survey(workspace)
+        found = survey(workspace, pretraining=pretraining)
         for item in found["items"]:
             if item["removable"]:
                 _remove(Path(item["path"]))
         for study_id in workspace.study_ids():
             _forget_bundles(workspace.study_folder(study_id))
     return {**found, "applied": True, "freed_bytes": found["removable_bytes"]}
+
+
+def _unfinished_pretraining(removable: bool) -> Iterator[Item]:
+    from provetune.models import own
+
+    for name, path in own.unfinished():
+        if _is_worked_on(own.lock_file(name)):
+            yield Item(str(path), PRETRAINING, None, _size(path), False, f"Backbone '{name}': it is being made now.")
+            continue
+        why = f"Backbone '{name}', begun and not done: the same `provetune pretrain` goes on from here."
+        hint = "" if removable else " --pretraining gives it up."
+        yield Item(str(path), PRETRAINING, None, _size(path), removable, why + hint)
+
+
+def _is_worked_on(lock: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not lock.exists():
+        return False
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _items(workspace: Workspace) -> Iterator[Item]:

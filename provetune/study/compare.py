@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 INTERVAL = 0.95
 NOTE = "Intervals count the luck of the rows alone; a claim between candidates also counts that of training."
+_FOLDED = "A study is cross-validated: its models share training rows, so no interval of the rows alone is shown."
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,9 @@ def compare_studies(first: Path, second: Path) -> dict[str, Any]:
     same = {name: a.hashes[name] == b.hashes[name] for name in ("train", *SPLITS)}
     outcomes = [_outcomes(side, split) for side in (a, b)]
     notes = [] if same[split] else [f"The {split} rows differ, so the scores are of different questions."]
-    differences = _differences(a, b, outcomes[0], outcomes[1]) if same[split] else []
+    if crossed := any(side.problem.data.split.folds is not None for side in (a, b)):
+        notes.append(_FOLDED)
+    differences = _differences(a, b, outcomes[0], outcomes[1]) if same[split] and not crossed else []
     return {
         "studies": [{"id": side.resolved["study_id"], "folder": str(side.folder)} for side in (a, b)],
         "same": same,

@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from provetune.core.errors import UsageError
-from provetune.core.events import Event, Finished, to_json
+from provetune.core.events import Event, Finished
 from provetune.core.little_data import ContrastMethod
 from provetune.core.memory import release_memory
 from provetune.core.protocols import Task
 from provetune.core.seeds import derive
+from provetune.study.calibration import calibrate
 from provetune.study.fitted import label_array
 from provetune.study.learned import Learned
-from provetune.study.tracking import tracking
-from provetune.study.trained import fit_temperature, primary_metric, train_settings, tune
+from provetune.study.tracking import told
+from provetune.study.trained import primary_metric, train_settings
 from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 
@@ -37,16 +38,7 @@ def learn_by_contrast(spec: TrialSpec) -> Generator[dict[str, Any], None, Learne
     Yields the loop's events as JSON; each is in the trial's ``events.jsonl`` before it is yielded.
     """
     run = _Contrast(spec)
-    finished: Finished | None = None
-    with tracking(spec) as tell:
-        for event in run.events():
-            tell(event)
-            yield to_json(event)
-            if isinstance(event, Finished):
-                finished = event
-    if finished is None:
-        raise UsageError(f"The training of '{spec.id}' was stopped before its end.")
-    return run.learned(finished)
+    return run.learned((yield from told(spec, run.events())))
 
 
 class _Contrast:
@@ -111,19 +103,14 @@ class _Contrast:
         if self.head is None or self.logits is None or finished.best_step != finished.step:
             self._fit(self.model)
         head, logits = cast("HeadModel", self.head), cast("Array", self.logits)
-        outcomes = self._outcomes(logits)
-        temperature = fit_temperature(self.task, logits, None, outcomes, self.targets)
-        logits = logits / temperature
-        answers = self.task.answers(logits, None, self.validation, self.targets)
-        self.targets = tune(self.task, answers, self.validation, self.targets)
-        outcomes = self._outcomes(logits)
-        scores = dict(self.task.score(outcomes, self.targets))
-        record = {"temperature": temperature, "metrics": {"validation": scores}}
+        found = calibrate(self.task, logits, None, self.validation, self.targets)
+        self.targets = found.targets
+        record = {"temperature": found.temperature, "metrics": {"validation": dict(found.scores)}}
         return Learned(
-            outcomes=outcomes,
-            write=self._writer(head.scaled(temperature), record),
+            outcomes=found.outcomes,
+            write=self._writer(head.scaled(found.temperature), record),
             seconds=finished.seconds,
-            temperature=temperature,
+            temperature=found.temperature,
             details={
                 "steps": finished.step,
                 "best_step": finished.best_step,

@@ -5,20 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from provetune.core.events import Evaluated, Event, Finished, Started
 from provetune.core.protocols import Task
+from provetune.study.calibration import calibrate
 from provetune.study.learned import Learned
 from provetune.study.members import Share, share_name, shared_details
-from provetune.study.trained import fit_temperature, tune
 from provetune.study.trial_rows import seen_rows
 from provetune.study.trial_spec import TrialSpec
-
-if TYPE_CHECKING:
-    from provetune.core.protocols import Outputs
 
 
 class Ensemble:
@@ -41,13 +36,10 @@ class Ensemble:
         opened = [load(share.folder / BUNDLE, device=self.spec.device) for share in self.shares]
         model = EnsembleModel(opened, self.task, self.targets)
         logits, _ = model.outputs(self.validation)
-        self.temperature = fit_temperature(self.task, logits, None, self._outcomes(logits), self.targets)
-        logits = np.asarray(logits) / self.temperature
-        answers = self.task.answers(logits, None, self.validation, self.targets)
-        self.targets = tune(self.task, answers, self.validation, self.targets)
+        found = calibrate(self.task, logits, None, self.validation, self.targets)
+        self.temperature, self.targets = found.temperature, found.targets
+        self.outcomes, self.scores = found.outcomes, dict(found.scores)
         self.model = EnsembleModel(opened, self.task, self.targets, self.temperature)
-        self.outcomes = self._outcomes(logits)
-        self.scores = dict(self.task.score(self.outcomes, self.targets))
         self.seconds = time.monotonic() - began
         yield Evaluated(1, self.scores, True)
         yield Finished(1, 1, self.scores, self.seconds, 0)
@@ -68,7 +60,3 @@ class Ensemble:
             temperature=self.temperature,
             details={**shared_details(self.shares, self.results), "kept": [share_name(share) for share in self.shares]},
         )
-
-    def _outcomes(self, logits: Outputs) -> Any:
-        answers = self.task.answers(logits, None, self.validation, self.targets)
-        return self.task.outcomes(self.validation, answers, self.targets)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -40,7 +40,16 @@ _ENGINE = "plain-1"
 
 
 def features_of(spec: TrialSpec, examples: pa.Table) -> Array:
-    """Features of the examples (N, D), float32, each piece from the cache where it is there."""
+    """Features of the examples (N, D), float32, each piece from the cache where it is there.
+
+    Of a round of cross-validation they are taken from those of all rows, which every round and run shares.
+    """
+    if spec.fold is not None:
+        import pyarrow.compute as pc
+
+        whole = as_seen(spec, load_split(Path(spec.study_folder), "train"))
+        places = pc.index_in(examples["row_id"], value_set=whole["row_id"].combine_chunks())
+        return np.asarray(features_of(replace(spec, fold=None), whole)[places.to_numpy()])
     starts = range(0, examples.num_rows, PIECE_ROWS)
     return np.concatenate([piece_of(spec, examples.slice(start, PIECE_ROWS)) for start in starts])
 

@@ -20,9 +20,11 @@ from provetune.ledger.records import Ledger
 from provetune.problem.scopes import parse_accept_key
 from provetune.study import paired_latency
 from provetune.study.acceptance import judge_acceptance
+from provetune.study.claim_folds import leave_undecided
 from provetune.study.document import FORMAT, spread, write_document
 from provetune.study.engines import Job, Listener, Pool
 from provetune.study.failed_runs import FailedCheck
+from provetune.study.fold_trials import judge_jobs, write_joined
 from provetune.study.interim import Decisions, Stage
 from provetune.study.members import MORE, combined_last, combining, members_of, with_members
 from provetune.study.repeated import is_deterministic
@@ -112,7 +114,7 @@ class Judging:
             self.decisions.give_up(number)
         names = {name for number in self.decisions.open() for name in self.claims.claims[number].candidates}
         names = with_members(names, self.problem.candidates)
-        return {name for name in names if not is_deterministic(self.problem.candidates[name])}
+        return {name for name in names if not self._is_deterministic(name)}
 
     def conclude(self, pool: Pool) -> dict[str, Any]:
         """Judge the best bundle and write the study's document."""
@@ -149,14 +151,17 @@ class Judging:
             raise RuntimeError("The test must be opened before a study is concluded.")
         return self.best
 
+    def _is_deterministic(self, name: str) -> bool:
+        return is_deterministic(self.problem.candidates[name], folds=self.problem.data.split.folds)
+
     # -- the test rows ------------------------------------------------------------------------------------
 
     def _predict_test_rows(self, pool: Pool, ended: Mapping[str, list[TrialRecord]]) -> None:
         """Every finished run's bundle predicts the test rows, equal ones once; what was predicted before stays."""
         jobs: list[Job] = []
-        repeated, cut = [], []
+        repeated, cut, folded = [], [], []
         for name, runs in ended.items():
-            same = is_deterministic(self.problem.candidates[name])
+            same = self._is_deterministic(name)
             for number, run in enumerate(runs):
                 if (self.folder / run.folder / TEST).exists():
                     continue
@@ -164,6 +169,10 @@ class Judging:
                     repeated.append((runs[0], run))
                     continue
                 spec = self.book.spec(run.candidate, run.k)
+                if spec.folds is not None:
+                    jobs += judge_jobs(spec, self.seal)
+                    folded.append(spec)
+                    continue
                 body = {"trial": spec.to_json(), "seal": self.seal.to_json()}
                 starts = self._test_pieces(name)
                 if not starts:
@@ -175,6 +184,8 @@ class Judging:
         self._do(pool, jobs)
         for place in cut:
             join_pieces(place, self._test_count())
+        for spec in folded:
+            write_joined(spec)
         for first, run in repeated:
             with atomic_path(self.folder / run.folder / TEST) as temporary:
                 shutil.copyfile(self.folder / first.folder / TEST, temporary)
@@ -185,7 +196,7 @@ class Judging:
         from provetune.tasks import TASKS
 
         candidate, rows = self.problem.candidates[name], self._test_count()
-        alone = self.problem.study.seeds == 1 or is_deterministic(candidate)
+        alone = self.problem.study.seeds == 1 or self._is_deterministic(name)
         quick = METHODS.get(candidate.method).learns_from in WITHOUT_BACKBONE
         apart = not isinstance(TASKS.get(self.problem.task), JudgesTogether)
         return range(0, rows, PIECE_ROWS) if alone and apart and not quick and rows > PIECE_ROWS else range(0)
@@ -262,6 +273,8 @@ class Judging:
             examples=self._test_columns() if any(scope.conditions for scope in scopes) else None,
             groups=groups,
         )
+        if self.resolved.splits.folds is not None:
+            judged = leave_undecided(judged, [metric.name for metric in self.task.metrics if metric.kind == "system"])
         self.ledger.record_acceptance(self.record.key, f"{best.trial.folder}/{BUNDLE}", judged)
         return judged
 
@@ -326,6 +339,7 @@ class Judging:
             "task": self.problem.task,
             "metric": self.task.metrics[0].name,
             "rows": {name: each["rows"] for name, each in summary.items()},
+            **({} if self.problem.data.split.folds is None else {"folds": self.problem.data.split.folds}),
             "candidates": candidates,
             "best": {"candidate": best.candidate, "seed": best.trial.k, "bundle": f"{best.trial.folder}/{BUNDLE}"},
             "claims": self.decisions.final(),

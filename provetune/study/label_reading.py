@@ -15,10 +15,10 @@ from provetune.core.errors import UsageError
 from provetune.core.events import Evaluated, Event, Finished, Started, to_json
 from provetune.core.little_data import LabelMethod
 from provetune.core.protocols import Task
+from provetune.study.calibration import fit_temperature, tune
 from provetune.study.learned import Learned
 from provetune.study.repeated import Repetition, first_run
 from provetune.study.tracking import tracking
-from provetune.study.trained import fit_temperature, tune
 from provetune.study.trial_rows import seen_rows
 from provetune.study.trial_spec import TrialSpec
 

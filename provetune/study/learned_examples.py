@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from provetune.core.events import Evaluated, Event, Finished, Started, to_json
 from provetune.core.protocols import ExampleMethod, Task
 from provetune.core.seeds import derive
+from provetune.study.calibration import tune
 from provetune.study.learned import Learned
 from provetune.study.repeated import Repetition, first_run
 from provetune.study.tracking import tracking
-from provetune.study.trained import tune
 from provetune.study.trial_rows import learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 

@@ -84,20 +84,9 @@ def find_learning_rate(
     began = time.monotonic()
     with _small_study(resolved, open_workspace(path, workspace), name) as (spec, logs):
         points = _tried(spec, logs, {"steps": wanted, "highest": end}, lambda point: on_point(point, wanted))
-    curve = read_curve(points)
-    rate = float(resolved.problem.candidates[name].learning_rate)
-    return {
-        "problem": file.problem.name,
-        "candidate": name,
-        "learning_rate": rate,
-        "suggestion": curve.suggestion,
-        "lowest": curve.lowest,
-        "diverged": curve.diverged,
-        "points": _documented(curve),
-        "rows": resolved.splits.train.num_rows,
-        "seconds": time.monotonic() - began,
-        "words": _say(name, rate, curve),
-    }
+    document = _document(name, float(resolved.problem.candidates[name].learning_rate), read_curve(points))
+    rows, seconds = resolved.splits.train.num_rows, time.monotonic() - began
+    return {"problem": file.problem.name, **document, "rows": rows, "seconds": seconds}
 
 
 def _named(file: ProblemFile, wanted: str | None) -> str:
@@ -182,7 +171,20 @@ def _small_study(resolved: ResolvedStudy, workspace: Workspace, name: str) -> It
         save_splits(place.study_folder(resolved.study_id), alone)
         save_other_rows(place.study_folder(resolved.study_id), resolved.other_rows)
         spec = next(spec for spec in make_specs(resolved, place, usable_cores()) if spec.candidate == name)
-        yield replace(spec, study={}), Path(temporary) / "logs"
+        yield replace(spec, study={}, folds=None), Path(temporary) / "logs"
+
+
+def _document(name: str, rate: float, curve: RateCurve) -> dict[str, Any]:
+    """What a curve says of a candidate whose learning rate stands at `rate`."""
+    return {
+        "candidate": name,
+        "learning_rate": rate,
+        "suggestion": curve.suggestion,
+        "lowest": curve.lowest,
+        "diverged": curve.diverged,
+        "points": _documented(curve),
+        "words": _say(name, rate, curve),
+    }
 
 
 def _documented(curve: RateCurve) -> list[dict[str, Any]]:

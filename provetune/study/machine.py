@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import provetune
 from provetune.core.processor import instruction_sets, processor_name, usable_cores
 
 PACKAGES = (
@@ -72,7 +71,7 @@ def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
 @cache
 def code_hash() -> str:
     """Hex SHA-256 of the package's own source files, by their paths inside it."""
-    root = Path(provetune.__file__).parent
+    root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
         content = path.read_bytes().replace(b"\r\n", b"\n")

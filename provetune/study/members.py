@@ -82,6 +82,15 @@ def seed_of(run: int, number: int) -> int:
     return run if number == 0 else derive(run, "more", str(number))
 
 
+def seed_of_fold(run: int, number: int) -> int:
+    """Seed of one round of a cross-validated run.
+
+    Args:
+        run: seed of the run.
+    """
+    return derive(run, "fold", str(number))
+
+
 def members_of(candidate: Candidate | Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the candidates that one is made of; none for those that learn themselves."""
     method, extra = (

@@ -83,6 +83,7 @@ def judge_outside(
         next_alpha=spend(alpha, look + 1),
         confidence=confidence,
         examples=columns,
+        limits={name: (0.0, 1.0) for name in metrics if name != SCORE},
     )
     return {"claims": judged}
 

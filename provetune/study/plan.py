@@ -63,8 +63,9 @@ def plan_study(
         progress: told about a backbone's download.
 
     Returns:
-        JSON-ready: ``problem``, ``study``, ``rows`` (of each split), ``alpha`` (of the look, before correction),
-        ``look``, ``claims`` (``claim``, ``metric``, ``detectable``, ``power_if_equal``, ``power_at_smallest_effect``,
+        JSON-ready: ``problem``, ``study``, ``rows`` (of each split), ``folds`` (where there are some: how many; each
+        split then is all rows), ``alpha`` (of the look, before correction), ``look``, ``claims`` (``claim``,
+        ``metric``, ``detectable``, ``power_if_equal``, ``power_at_smallest_effect``,
         ``aim`` (the distance from its edge at which it is meant to be found), ``aim_from`` (``equal sides``, ``pilot``,
         ``smallest effect``, ``default``), ``underpowered`` (found there less than four times in five; None where
         nobody said where it is meant to be found), ``basis``, ``seed_sd``, ``row_sd``, ``rows``, ``seeds``, ``alpha``,
@@ -154,6 +155,7 @@ def _document(
         "problem": problem.name,
         "study": resolved.study_id,
         "rows": {name: getattr(splits, name).num_rows for name in ("train", "validation", "test")},
+        **({} if splits.folds is None else {"folds": splits.folds.count}),
         "alpha": alpha,
         "look": look,
         "claims": claims,

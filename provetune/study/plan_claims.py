@@ -11,6 +11,7 @@ from provetune.problem.claims import Claim
 from provetune.problem.scopes import Scope
 from provetune.statistics.caution import FEW
 from provetune.statistics.crossed import Estimate
+from provetune.statistics.overlapping import widened
 from provetune.statistics.power import POWER, detectable_after, power_after
 from provetune.statistics.settling import Needs, settle, settle_equal
 from provetune.study.claim_evidence import LEAST_SEEDS
@@ -45,7 +46,7 @@ class ClaimPlanner:
     def plan(self, claim: Claim) -> dict[str, Any]:
         """What a claim can show, JSON-ready; see `provetune.study.plan.plan_study`."""
         scope = claim.scope or Scope(self.resolved.metric)
-        chance = [not is_deterministic(self.resolved.problem.candidates[name]) for name in claim.candidates]
+        chance = [not self._is_deterministic(name) for name in claim.candidates]
         seeds = self.resolved.problem.study.seeds
         rows = self.expected.of(scope)
         kinds = {metric.name: metric.kind for metric in self.resolved.task.metrics}
@@ -75,6 +76,10 @@ class ClaimPlanner:
         entry["words"] = say_claim(entry, claim, scatter, any(chance))
         return entry
 
+    def _is_deterministic(self, name: str) -> bool:
+        problem = self.resolved.problem
+        return is_deterministic(problem.candidates[name], folds=problem.data.split.folds)
+
     def _scatter(self, claim: Claim, scope: Scope, chance: Sequence[bool], rows: int) -> Scatter | None:
         found = self.pilot.scatter(claim, scope)
         if found is not None:
@@ -86,7 +91,7 @@ class ClaimPlanner:
         study = self.resolved.problem.study
         enough = study.seeds >= LEAST_SEEDS or not chance
         span = (1.0 if claim.right is None else 2.0) if is_share(scope.metric) else None
-        power = _Power(scatter.as_estimate(max(study.seeds, LEAST_SEEDS)), study.seeds, self.alpha, rows, span)
+        power = _Power(self._expect(scatter, max(study.seeds, LEAST_SEEDS)), study.seeds, self.alpha, rows, span)
         found: dict[str, Any] = {
             "basis": scatter.basis,
             "seed_sd": scatter.seed_sd,
@@ -110,6 +115,11 @@ class ClaimPlanner:
             found["price"] = self._price(claim, needs)
         return found
 
+    def _expect(self, scatter: Scatter, seeds: int, effect: float = 0.0) -> Estimate:
+        """What a study of so many seeds would find; rows that are held out in folds say less than rows set aside."""
+        expected, folds = scatter.as_estimate(seeds, effect), self.resolved.problem.data.split.folds
+        return expected if folds is None else widened(expected, folds, seeds)
+
     def _aim_from(self, claim: Claim, aim: float, seen: float | None) -> str:
         """Who says at what distance a claim is meant to be found."""
         if claim.kind == "equal" or (claim.kind == "order" and math.isclose(aim, _slack(claim))):
@@ -121,7 +131,7 @@ class ClaimPlanner:
     def _needs(self, claim: Claim, scatter: Scatter, aim: float, rows: int, enough: bool) -> Needs:
         """What would find the distance aimed at, rows counted as rows of the whole test."""
         seeds = max(self.resolved.problem.study.seeds, LEAST_SEEDS)
-        expected = scatter.as_estimate(seeds, _true_effect(claim, aim))
+        expected = self._expect(scatter, seeds, _true_effect(claim, aim))
         if claim.kind == "equal":
             found = settle_equal(expected, claim.level or 0.0, claim.margin, self.alpha, 0.0)
         else:
@@ -141,7 +151,7 @@ class ClaimPlanner:
     def _price(self, claim: Claim, needs: Needs) -> dict[str, Any]:
         """Training seconds of the runs to add, and rows to label, for each way there is."""
         study, names = self.resolved.problem.study, claim.candidates
-        varying = [name for name in names if not is_deterministic(self.resolved.problem.candidates[name])]
+        varying = [name for name in names if not self._is_deterministic(name)]
         times = [self.seconds.get(name) for name in varying]
         one = None if any(time is None for time in times) else sum(time for time in times if time is not None)
 

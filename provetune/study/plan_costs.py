@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from provetune.study.trial import read_result
 from provetune.study.trial_plan import learns_from, weight_bytes
 
 if TYPE_CHECKING:
+    from provetune.problem.syntax import Candidate
     from provetune.study.resolved import ResolvedStudy
     from provetune.study.workspace import Workspace
 
@@ -72,8 +73,11 @@ def trial_costs(
         for name, candidate in resolved.problem.candidates.items()
         if not members_of(candidate)
     }
+    trained: set[tuple[str, int]] = set()
     for name in combined_last(resolved.problem.candidates):
-        found[name] = _combined_cost(resolved, workspace, name, found)
+        further = _further_models(resolved.problem.candidates[name]) - trained
+        found[name] = _combined_cost(resolved, workspace, name, found, further)
+        trained |= further
     return {name: found[name] for name in resolved.problem.candidates}
 
 
@@ -103,7 +107,9 @@ def _trial_cost(
 ) -> TrialCost:
     candidate, backbone = resolved.problem.candidates[name], resolved.backbones.get(name)
     rows = {split: getattr(resolved.splits, split).num_rows for split in ("train", "validation", "test")}
-    data, labels = candidate.data, len(resolved.targets.names)
+    data, labels, rounds = candidate.data, len(resolved.targets.names), resolved.problem.data.split.folds or 1
+    if rounds > 1:  # of each round; one fold is held out and one validates
+        rows.update(train=rows["train"] * (rounds - 2) // rounds, validation=rows["train"] // rounds)
     share = 1.0 if data is None else data.part_of(rows["train"], labels)
     once = judge = 0.0
     memory, bundle = None, weight_bytes(backbone) or None
@@ -119,18 +125,18 @@ def _trial_cost(
         else:
             grown = max(1.0, rows["train"] * share / max(1, found["rows"]))
             measured = found["fit_seconds"] * grown + found["finish_seconds"]
-            once = found["feature_seconds"] * (rows["train"] + rows["validation"])
+            once = found["feature_seconds"] * (rows["train"] + rows["validation"])  # with folds, of nearly all rows
             judge = found["feature_seconds"] * rows["test"]
             width = 0 if backbone is None else (backbone.width or 0)
             memory = int(found["memory_bytes"]) + _FEATURE_BYTES * width * (rows["train"] + rows["validation"])
-    same = is_deterministic(candidate)
+    same = is_deterministic(candidate, folds=resolved.problem.data.split.folds)
     seeds = resolved.problem.study.seeds
     return TrialCost(
-        seconds=seconds if seconds is not None else measured,
+        seconds=seconds if seconds is not None or measured is None else measured * rounds,
         once_seconds=once,
         judge_seconds=judge,
         memory_bytes=memory,
-        bundle_bytes=bundle,
+        bundle_bytes=None if bundle is None else bundle * rounds,
         basis="finished runs" if seconds is not None else "unknown" if measured is None else "measured",
         seeds=seeds,
         left=_left(resolved, workspace, name, same),
@@ -138,34 +144,50 @@ def _trial_cost(
     )
 
 
+def _further_models(candidate: Candidate) -> set[tuple[str, int]]:
+    """Models that a run is made of besides its members' own: member and number, from 1."""
+    runs = int(candidate.extra["runs"])
+    return {(member, number) for member in members_of(candidate) for number in range(1, runs)}
+
+
 def _combined_cost(
-    resolved: ResolvedStudy, workspace: Workspace, name: str, found: Mapping[str, TrialCost]
+    resolved: ResolvedStudy,
+    workspace: Workspace,
+    name: str,
+    found: Mapping[str, TrialCost],
+    further: Collection[tuple[str, int]],
 ) -> TrialCost:
     """What a run costs besides its members' own: the models that are trained for it alone.
 
-    A model that two candidates share is counted for both, and of a pass over the validation rows nothing.
+    Args:
+        further: these models; those that a candidate before it has trained are not among them.
     """
     candidate = resolved.problem.candidates[name]
     method, runs = combining(candidate.method), int(candidate.extra["runs"])
     members = [found[member] for member in members_of(candidate)]
-    seconds = [member.seconds for member in members]
-    sizes = [member.bundle_bytes for member in members]
+    more = [found[member] for member, _ in further]
     memories = [member.memory_bytes for member in members if member.memory_bytes is not None]
     seeds = resolved.problem.study.seeds
     one = method is not None and method.averages == "weights"
     judged = [member.judge_seconds for member in members]
-    known = None not in seconds
+    sizes = [member.bundle_bytes for member in members]
+    own = sizes[:1] if one else sizes * runs
+    known = all(member.seconds is not None for member in more)
     return TrialCost(
-        seconds=(runs - 1) * sum(each or 0.0 for each in seconds) if known else None,
+        seconds=sum(member.seconds or 0.0 for member in more) if known else None,
         once_seconds=0.0,
         judge_seconds=judged[0] if one else runs * sum(judged),
         memory_bytes=max(memories, default=None),
-        bundle_bytes=None if None in sizes else runs * sum(size or 0 for size in sizes),
+        bundle_bytes=_sum([*own, *(member.bundle_bytes for member in more)]),
         basis=members[0].basis if known else "unknown",
         seeds=seeds,
         left=_left(resolved, workspace, name, False),
         kept=seeds,
     )
+
+
+def _sum(sizes: Sequence[int | None]) -> int | None:
+    return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def _left(resolved: ResolvedStudy, workspace: Workspace, name: str, same: bool) -> int:

@@ -103,7 +103,7 @@ class Measurements:
             spec = next(spec for spec in specs if spec.candidate == name)
             # Every layer learns, as in the last epochs of gradual unfreezing.
             once = {"epochs": 1.0, "evaluations": 1, "patience": None, "data": None, "unfreeze": "all"}
-            yield replace(spec, settings={**spec.settings, **once}, study={}), Path(temporary) / "logs"
+            yield replace(spec, settings={**spec.settings, **once}, study={}, folds=None), Path(temporary) / "logs"
 
     def _sample_size(self, name: str) -> int:
         candidate = self.resolved.problem.candidates[name]

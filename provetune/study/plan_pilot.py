@@ -57,7 +57,7 @@ class Pilot:
         sides = [self._judged(name) for name in claim.candidates]
         candidates = [self.resolved.problem.candidates[name] for name in claim.candidates]
         for runs, candidate in zip(sides, candidates, strict=True):
-            if len(runs) < (1 if is_deterministic(candidate) else LEAST_RUNS):
+            if len(runs) < (1 if is_deterministic(candidate, folds=self._folds) else LEAST_RUNS):
                 return None
         validation = self.resolved.splits.validation
         try:
@@ -73,13 +73,17 @@ class Pilot:
         units = round(found.rows * self.expected.test / max(1, validation.num_rows))
         return observed(found, max(1, units))
 
+    @property
+    def _folds(self) -> int | None:
+        return self.resolved.problem.data.split.folds
+
     def _judged(self, name: str) -> list[Judged]:
         group = self.expected.group
         validation = self.resolved.splits.validation
         known = group is not None and f"raw.{group}" in validation.column_names
         groups = group_keys(validation, group).to_pylist() if known and group is not None else None
         runs = self.runs.get(name, ())
-        if is_deterministic(self.resolved.problem.candidates[name]):
+        if is_deterministic(self.resolved.problem.candidates[name], folds=self._folds):
             runs = runs[:1]
         return [self.resolved.task.judged(run.outcomes, self.resolved.targets, groups) for run in runs]
 

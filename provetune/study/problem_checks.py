@@ -18,6 +18,7 @@ from provetune.problem.baseline import BASELINE_METHOD, implied_baseline
 from provetune.problem.claims import ClaimSyntaxError, Scope, parse_accept_key, parse_claim
 from provetune.problem.faults import Check, Fault, Keys, show
 from provetune.problem.syntax import AUTO, Candidate, Columns
+from provetune.study.fold_checks import check_folds
 from provetune.study.members import member_faults
 from provetune.study.objectives import objectives_named
 
@@ -54,7 +55,7 @@ _NEEDS_OUT_OF_SCOPE = ("in_scope_accuracy", "out_of_scope_recall")
 
 def problem_checks() -> list[Check]:
     """The checks for `provetune.problem.reading.read_problem`: task, candidates, metrics."""
-    return [_check_task, _check_options, _check_columns, _check_candidates, _check_members, _check_metrics]
+    return [_check_task, _check_options, _check_columns, _check_candidates, _check_members, _check_metrics, check_folds]
 
 
 def suits(method: Method, task: Task) -> bool:
@@ -204,11 +205,20 @@ def _faults_of_settings(keys: Keys, settings: type[BaseModel], written: Mapping[
     try:
         settings.model_validate(written)
     except ValidationError as error:
+        told: dict[tuple[Any, ...], list[Any]] = {}
         for detail in error.errors(include_url=False):
-            place = detail["loc"][:1]
-            value = detail["input"]
-            message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-            yield Fault((*keys, *place), f"'{'.'.join(map(str, place))}' must be {message}. Got {show(value)} instead.")
+            told.setdefault(detail["loc"][:1], []).append(detail)
+        for place, details in told.items():
+            message = ", or ".join(dict.fromkeys(_in_words(detail["msg"]) for detail in details))
+            if not place:  # settings that do not go together; what is said names them
+                yield Fault(keys, message)
+                continue
+            value = details[0]["input"]
+            yield Fault((*keys, *place), f"'{place[0]}' must be {message}. Got {show(value)} instead.")
+
+
+def _in_words(message: str) -> str:
+    return message.removeprefix("Value error, ").removeprefix("Input should be ")
 
 
 def _where_known(key: str, method: Method) -> str:

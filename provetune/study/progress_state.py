@@ -99,7 +99,7 @@ class StudyState:
         """What is done besides training, while it is: ``"features 3 of 10"``; empty when nothing is."""
         words = {
             "features": "features",
-            "member": "models of ensembles and soups",
+            "member": "models that runs are made of",
             "judge": "test predictions",
             "latency": "latency",
         }

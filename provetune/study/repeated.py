@@ -25,17 +25,20 @@ if TYPE_CHECKING:
 BUNDLE, VALIDATION = "bundle", "validation.parquet"
 
 
-def is_deterministic(candidate: Candidate | Mapping[str, Any]) -> bool:
+def is_deterministic(candidate: Candidate | Mapping[str, Any], *, folds: object = None) -> bool:
     """Whether all runs of a candidate are equal, whatever their seeds.
 
-    They are where its method draws no number and it learns from all rows: which rows a share or a subset holds is drawn
-    anew for each seed.
+    They are where its method draws no number and it learns from all rows: which rows a share or a subset holds, and
+    which a fold, is drawn anew for each seed.
 
     Args:
         candidate: as resolved, or its fields as JSON (`TrialSpec.settings`).
+        folds: of the study's cross-validation, if there is one.
     """
     from provetune.models.methods import METHODS
 
+    if folds is not None:
+        return False
     if isinstance(candidate, Mapping):
         method, written = candidate["method"], candidate.get("data") or {}
         draws = written.get("share", 1.0) < 1 or written.get("subset") is not None
@@ -48,7 +51,7 @@ def first_run(spec: TrialSpec) -> Path | None:
     """Folder of the ended run that this one would only repeat, or None where it has to be trained."""
     from provetune.study.trial import read_result
 
-    if spec.k == 0 or not is_deterministic(spec.settings):
+    if spec.k == 0 or not is_deterministic(spec.settings, folds=spec.folds):
         return None
     folder = spec.place.with_name(f"{spec.candidate}-0")
     ended = read_result(folder) is not None and (folder / BUNDLE).is_dir()

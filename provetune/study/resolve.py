@@ -17,6 +17,7 @@ from provetune.problem.reading import ProblemFile
 from provetune.problem.scopes import Scope, parse_accept_key
 from provetune.problem.syntax import AUTO, Problem
 from provetune.study.choices import CandidateChooser
+from provetune.study.fold_checks import divide_rows
 from provetune.study.gate import refuse_blocking
 from provetune.study.lengths import sample_rows
 from provetune.study.machine import code_hash, describe_machine
@@ -54,14 +55,13 @@ def resolve(problem_file: ProblemFile, *, device: str = "auto", progress: Listen
         UsageError: names or settings that do not go together; says where in the file.
         EnvironmentFault, CorruptError: a backbone cannot be fetched or is not what was recorded.
     """
-    from provetune.data.splits import make_splits
     from provetune.tasks import TASKS
 
     check_device(device)
     problem = problem_file.problem
     problem = problem.model_copy(update={"candidates": add_baseline(problem.candidates, problem.task)})
     task = TASKS.get(problem.task)
-    splits = make_splits(problem.data, problem_file.path.parent, task)
+    splits = divide_rows(problem_file, task, problem.study.seeds)
     targets = task.targets(splits.train, out_of_scope=problem.data.out_of_scope, options=problem.options)
     named = problem.options.get("labels") or ()
     refuse_blocking(splits, task, out_of_scope=problem.data.out_of_scope, labels=named)
@@ -108,6 +108,7 @@ def study_identity(resolved: Problem, asked: Problem, weights: Mapping[str, str 
         weights: content hash of each candidate's pretrained model, which stands for its name.
     """
     document = resolved.model_dump(mode="json")
+    document.pop("compress", None)  # about what is made of a bundle once the study has ended
     for section, fields in _NOT_IDENTITY.items():
         for name in fields:
             document[section].pop(name)

@@ -137,6 +137,7 @@ class ResolvedStudy:
             "candidates": {name: each.model_dump(mode="json") for name, each in self.problem.candidates.items()},
             "seeds": {name: self.seeds(name) for name in self.problem.candidates},
             "rows": {name: self.splits.hashes[name] for name in ("train", "validation")},
+            **({} if self.splits.folds is None else {"folds": self.splits.folds.to_json()}),
         }
 
     def to_json(self) -> dict[str, Any]:

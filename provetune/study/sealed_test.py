@@ -20,7 +20,7 @@ from provetune.core.files import write_json
 from provetune.ledger.records import Ledger
 from provetune.study.splits_store import TEST_FILE, load_split, map_table, split_summary
 from provetune.study.trial import BUNDLE, TEST, fix_arithmetic
-from provetune.study.trial_rows import as_seen
+from provetune.study.trial_rows import as_seen, in_round
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def judge_job(spec: Mapping[str, Any]) -> Work:
     seal = Seal(**spec["seal"])
     with Ledger(seal.ledger_url) as ledger:
         rows = read_test_rows(Path(trial.study_folder), ledger, f"outcomes of {trial.id}", seal)
-    rows = as_seen(trial, rows if start is None else rows.slice(start, PIECE_ROWS))
+    # Of a round of cross-validation, the rows held out from it.
+    rows = as_seen(trial, in_round(trial, rows, "test") if start is None else rows.slice(start, PIECE_ROWS))
     outcomes = predictor.task.outcomes(rows, predictor.answers(rows), predictor.targets)
     write_outcomes(target, outcomes)
     return {"rows": rows.num_rows}

@@ -16,9 +16,11 @@ from provetune.ledger.records import Ledger
 from provetune.study.engines import ENGINES, Listener, Pool
 from provetune.study.failed_runs import KEY as CHECK
 from provetune.study.failed_runs import FailedCheck, fix_check
+from provetune.study.fold_trials import begun_judging
 from provetune.study.interim import Stage, plan_stages
 from provetune.study.judging import Judging
 from provetune.study.machine import differences, package_versions
+from provetune.study.members import MORE
 from provetune.study.other_rows import save_other_rows
 from provetune.study.parallelism import Plan, plan_workers
 from provetune.study.plan import plan_notes
@@ -116,8 +118,9 @@ class Session:
             )
         if known.entry.machine.get("precision") != now["precision"]:
             # A run cannot go on in another number format; those not ended start anew.
-            for checkpoint in self.folder.glob(f"trials/*/{CHECKPOINT}"):
-                shutil.rmtree(checkpoint)
+            for pattern in (f"trials/*/{CHECKPOINT}", f"trials/*/{MORE}/*/{CHECKPOINT}"):
+                for checkpoint in self.folder.glob(pattern):
+                    shutil.rmtree(checkpoint)
         self.ledger.change_machine(known.key, now, "; ".join(changed))
 
     def _note_resumed(self, known: StudyRecord) -> None:
@@ -151,7 +154,7 @@ class Session:
 
     def _train(self, pool: Pool, book: TrialBook, plan: Plan, stage: Stage, wanted: set[str]) -> None:
         new = [spec for spec in book.specs if stage.before <= spec.k < stage.seeds and spec.candidate in wanted]
-        if any((spec.place / name).exists() for spec in new for name in (TEST, PIECES)):
+        if begun_judging(new) or any((spec.place / name).exists() for spec in new for name in (TEST, PIECES)):
             # A kill came after the test was opened for these runs. Their number stands: one that failed stays failed.
             book.keep_failures(new)
         ids = {spec.id for spec in new}

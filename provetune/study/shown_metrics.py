@@ -32,6 +32,11 @@ def choose_metrics(present: Sequence[str], primary: str | None = None) -> list[s
     return list(dict.fromkeys(chosen))[:MOST_METRICS]
 
 
+def metric_limits(task: Task) -> dict[str, tuple[float, float]]:
+    """The least and the greatest value of each metric; figures of the machine have no greatest one."""
+    return {metric.name: (metric.low, math.inf if metric.kind == "system" else metric.high) for metric in task.metrics}
+
+
 def metric_facts(task: Task) -> dict[str, dict[str, Any]]:
     """Of each metric ``description``, ``higher_is_better``, and ``low`` and ``high``: its limits, None for no limit."""
     return {

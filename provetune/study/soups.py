@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 from provetune.core.events import Evaluated, Event, Finished, Started
 from provetune.core.protocols import Task
+from provetune.study.calibration import calibrate
 from provetune.study.learned import Learned
 from provetune.study.members import Share, share_name, shared_details
-from provetune.study.trained import fit_temperature, primary_metric, tune
+from provetune.study.trained import primary_metric
 from provetune.study.trial_rows import seen_rows
 from provetune.study.trial_spec import TrialSpec
 
@@ -45,7 +46,6 @@ class Soup:
         yield Started(1, 0, {"threads": self.spec.threads, "features": 0})
         self.kept = self._greedy() if self.spec.method_settings["greedy"] else self._uniform()
         self._calibrate()
-        self.scores = dict(self.task.score(self.outcomes, self.targets))
         self.seconds = time.monotonic() - began
         yield Evaluated(1, self.scores, True)
         yield Finished(1, 1, self.scores, self.seconds, 0)
@@ -109,15 +109,11 @@ class Soup:
         """One temperature, folded in, and what else the task fits to validation rows."""
         from provetune.models.loading import fold_temperature
 
-        outputs = self._outputs()
-        self.temperature = fit_temperature(self.task, outputs, self.features, self._outcomes(outputs), self.targets)
-        if self.temperature != 1.0:
-            fold_temperature(self.model, self.temperature)
-            several = isinstance(outputs, list)
-            outputs = [each / self.temperature for each in outputs] if several else outputs / self.temperature
-        answers = self.task.answers(outputs, self.features, self.validation, self.targets)
-        self.targets = tune(self.task, answers, self.validation, self.targets)
-        self.outcomes = self._outcomes(outputs)
+        found = calibrate(self.task, self._outputs(), self.features, self.validation, self.targets)
+        if found.temperature != 1.0:
+            fold_temperature(self.model, found.temperature)
+        self.temperature, self.targets = found.temperature, found.targets
+        self.outcomes, self.scores = found.outcomes, dict(found.scores)
 
     def _weights(self, number: int) -> Mapping[str, torch.Tensor]:
         """A member's weights as they were learned: without the temperature that its bundle has folded in."""

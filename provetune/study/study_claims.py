@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from provetune.core.protocols import TrialRecord
 from provetune.problem.claims import Claim, canonical, normalised, parse_claim
 from provetune.statistics.looks import spend
+from provetune.study.claim_folds import FoldsOfRuns, folds_of_runs
 from provetune.study.failed_runs import FailedCheck, SortedRuns, sort_runs
 from provetune.study.interim import FUTILITY_ALPHA, Stage
 from provetune.study.repeated import is_deterministic
+from provetune.study.shown_metrics import metric_limits
 from provetune.study.trial import TEST, VALIDATION
 from provetune.study.trial_book import TrialBook
 from provetune.study.verdict import CandidateRows, judge_claims
@@ -99,7 +101,16 @@ class StudyClaims:
             examples=examples,
             blocks=blocks,
             added=added,
+            limits=metric_limits(self.resolved.task),
+            folds=self._folds(),
         )
+
+    def _folds(self) -> FoldsOfRuns | None:
+        """Which fold each row was in, where the study is cross-validated."""
+        from provetune.study.splits_store import load_split
+
+        folds = self.resolved.splits.folds
+        return None if folds is None else folds_of_runs(folds, load_split(self.folder, "train"), self.study.seeds)
 
     def out_of_reach(self, numbers: Sequence[int], stage: Stage) -> list[int]:
         """Which of these claims validation refutes clearly enough to train no further for them."""
@@ -134,7 +145,7 @@ class StudyClaims:
     ) -> CandidateRows:
         candidate = self.problem.candidates[name]
         sorted_runs = self.sorted_runs(name, seeds)
-        deterministic = is_deterministic(candidate)
+        deterministic = is_deterministic(candidate, folds=self.problem.data.split.folds)
         runs = sorted_runs.passed[:1] if deterministic else sorted_runs.passed
         return CandidateRows(
             tuple(self._rows(run, file, groups, probabilities) for run in runs),

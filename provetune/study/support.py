@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
-from provetune.core.minimised import HasLimits, Situation
+from provetune.core.minimised import ChecksRows, ComparesPasses, HasLimits, Situation
 from provetune.study.families import refuse_family
-from provetune.study.objectives import named
+from provetune.study.objectives import named, objectives_with_settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from pydantic import BaseModel
+
     from provetune.core.protocols import Targets, Task
     from provetune.models.backbones import Backbone
     from provetune.problem.syntax import Candidate
@@ -79,24 +83,70 @@ def refuse_unsupported(situation: Situation, where: Callable[..., str] = lambda 
         _ask("objective", objective, situation, where)
 
 
-def refuse_unknown_dropouts(candidate: Candidate, backbone: Backbone | None, where: Callable[..., str]) -> None:
-    """Refuse a dropout that a candidate's backbone does not know.
+def refuse_unfit_parts(
+    candidate: Candidate, settings: BaseModel, backbone: Backbone | None, task: Task, where: Callable[..., str]
+) -> None:
+    """Refuse what a candidate names inside of its backbone and the backbone does not have.
+
+    Dropouts by name; layers by name; and, for objectives that compare passes, any dropout at all. The backbone's
+    configuration is asked, its weights are not read; nothing is loaded where nothing is named.
 
     Args:
+        settings: of the method.
         where: the place of a field of the candidate in the problem file.
 
     Raises:
-        UsageError: it does not.
+        UsageError: it does not have one.
     """
-    from provetune.models.dropouts import check_dropouts, named_dropouts
+    from provetune.models.adapted_layers import check_targets
+    from provetune.models.dropouts import check_dropouts, drops_anything, named_dropouts
 
-    for name, share in named_dropouts(candidate.model_dump()).items():
-        if backbone is None:
+    if backbone is None:
+        return
+    written = named_dropouts(candidate.model_dump())
+    for name, share in written.items():
+        _told_at(where(name), partial(check_dropouts, backbone.path, {name: share}))
+    targets = getattr(settings, "targets", "all")
+    if not isinstance(targets, str):
+        _told_at(where("targets"), partial(check_targets, backbone.path, task.auto_class, targets))
+    if getattr(settings, "dropout", 0.0) > 0:
+        return  # what the method adds drops something
+    for objective, given in objectives_with_settings(candidate.objective, candidate.extra):
+        if not isinstance(objective, ComparesPasses) or not objective.compares(given):
             continue
-        try:
-            check_dropouts(backbone.path, {name: share})
-        except UsageError as error:
-            raise UsageError(error.message, where=where(name), hint=error.hint) from error
+        if not drops_anything(backbone.path, written):
+            raise UsageError(
+                f"The objective '{objective.name}' compares passes that differ by dropout, and '{backbone.name}' "
+                "drops nothing.",
+                where=where("objective"),
+                hint="Set hidden_dropout or attention_dropout above 0 where the backbone knows one, or leave it out.",
+            )
+
+
+def refuse_unfit_rows(
+    plugins: Iterable[tuple[object, Any]], examples: pa.Table, folder: Path, where: Callable[[str], str]
+) -> None:
+    """Refuse training rows in which an objective would find nothing to do.
+
+    Args:
+        plugins: method and objectives, each with its settings.
+        examples: the training rows (N).
+        folder: the problem file's.
+        where: the place of a field of the candidate in the problem file.
+
+    Raises:
+        UsageError: it would not.
+    """
+    for plugin, settings in plugins:
+        if isinstance(plugin, ChecksRows):
+            _told_at(where("objective"), partial(plugin.check_rows, settings, examples, folder))
+
+
+def _told_at(where: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except UsageError as error:
+        raise UsageError(error.message, where=where, hint=error.hint) from error
 
 
 def _ask(field: str, plugin: object, situation: Situation, where: Callable[..., str]) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from provetune.core.events import Event
+from provetune.core.errors import UsageError
+from provetune.core.events import Event, Finished, to_json
 from provetune.study.event_log import EventLog
 from provetune.study.trial_spec import TrialSpec
 from provetune.training.trackers import TRACKERS, Tracker
@@ -42,6 +43,26 @@ def tracking(spec: TrialSpec) -> Iterator[Tell]:
                 tracker.consume(event)
 
         yield tell
+
+
+def told(spec: TrialSpec, events: Iterable[Event]) -> Generator[dict[str, Any], None, Finished]:
+    """The events of a trial that goes through the training loop, as JSON; returns the last one.
+
+    Each is in the trial's ``events.jsonl`` before it is yielded.
+
+    Raises:
+        UsageError: it was stopped before its end.
+    """
+    finished: Finished | None = None
+    with tracking(spec) as tell:
+        for event in events:
+            tell(event)
+            yield to_json(event)
+            if isinstance(event, Finished):
+                finished = event
+    if finished is None:
+        raise UsageError(f"The training of '{spec.id}' was stopped before its end.")
+    return finished
 
 
 class _Spared:

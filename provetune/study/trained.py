@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from provetune.core.errors import UsageError
-from provetune.core.events import Evaluated, Event, Finished, Started, to_json
+from provetune.core.events import Evaluated, Event, Finished, Started
 from provetune.core.memory import release_memory
 from provetune.core.protocols import (
-    Calibratable,
     FinishesModel,
     FollowsSteps,
     Metric,
@@ -22,18 +21,18 @@ from provetune.core.protocols import (
     PreparesTokenizer,
     Targets,
     Task,
-    Tunable,
     WeightMethod,
     WritesTexts,
 )
 from provetune.core.seeds import derive
 from provetune.problem.syntax import AUTO
+from provetune.study.calibration import Calibrated, calibrate, fit_temperature, tune
 from provetune.study.learned import Learned
 from provetune.study.objectives import checkpoint_metric, objectives_of, with_reference
 from provetune.study.other_rows import load_other_rows
 from provetune.study.start import keep_head
 from provetune.study.teachers import Asker
-from provetune.study.tracking import tracking
+from provetune.study.tracking import told
 from provetune.study.trial_rows import as_seen, learned_from, seen_rows
 from provetune.study.trial_spec import TrialSpec
 
@@ -45,9 +44,13 @@ if TYPE_CHECKING:
 
     from provetune.core.minimised import RowUse
     from provetune.core.protocols import Answers, FeatureColumns, Outputs
-    from provetune.training.loop import Source
+    from provetune.training.assignment import Source
     from provetune.training.range_test import RatePoint
     from provetune.training.settings import TrainSettings
+
+
+# How a model is calibrated stands in a module of its own; other ways of learning ask for it here.
+__all__ = ["fit_temperature", "primary_metric", "train_settings", "train_weights", "try_rates_of", "tune"]
 
 
 def train_weights(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
@@ -56,16 +59,7 @@ def train_weights(spec: TrialSpec) -> Generator[dict[str, Any], None, Learned]:
     Yields the loop's events as JSON; each is in the trial's ``events.jsonl`` before it is yielded.
     """
     run = _Training(spec)
-    finished: Finished | None = None
-    with tracking(spec) as tell:
-        for event in run.events():
-            tell(event)
-            yield to_json(event)
-            if isinstance(event, Finished):
-                finished = event
-    if finished is None:
-        raise UsageError(f"The training of '{spec.id}' was stopped before its end.")
-    return run.learned(finished)
+    return run.learned((yield from told(spec, run.events())))
 
 
 def try_rates_of(spec: TrialSpec, *, steps: int, highest: float) -> Iterator[RatePoint]:
@@ -164,8 +158,8 @@ class _Training:
         return (self.model, self.task, self.train_features, self.targets, train_settings(self.spec)), named
 
     def _source(self) -> Source:
+        from provetune.training.assignment import Source
         from provetune.training.features import encode_split
-        from provetune.training.loop import Source
 
         spec = self.spec
 
@@ -205,22 +199,16 @@ class _Training:
             # Before the merge: an adapter that is kept beside the bundle belongs to the plain model as well.
             self.model = self.task.finish_model(self.model, self.targets)
         merged = self.method.merge(self.model)
-        outputs = self._outputs(merged)
-        temperature = fit_temperature(
-            self.task, outputs, self.validation_features, self._outcomes(outputs), self.targets
-        )
-        if temperature != 1.0:
-            fold_temperature(merged, temperature)
-            several = isinstance(outputs, list)
-            outputs = [each / temperature for each in outputs] if several else outputs / temperature
-        self.targets = tune(self.task, self._answers(outputs), self.validation, self.targets)
-        outcomes = self._outcomes(outputs)
+        found = calibrate(self.task, self._outputs(merged), self.validation_features, self.validation, self.targets)
+        if found.temperature != 1.0:
+            fold_temperature(merged, found.temperature)
+        self.targets = found.targets
         cut = self.train_features.cut
         return Learned(
-            outcomes=outcomes,
-            write=self._writer(merged, temperature, outcomes),
+            outcomes=found.outcomes,
+            write=self._writer(merged, found),
             seconds=finished.seconds,
-            temperature=temperature,
+            temperature=found.temperature,
             details={
                 "steps": finished.step,
                 "best_step": finished.best_step,
@@ -256,11 +244,10 @@ class _Training:
     def _outcomes(self, outputs: Outputs) -> pa.Table:
         return self.task.outcomes(self.validation, self._answers(outputs), self.targets)
 
-    def _writer(self, merged: torch.nn.Module, temperature: float, outcomes: pa.Table) -> Callable[[Path], None]:
+    def _writer(self, merged: torch.nn.Module, found: Calibrated) -> Callable[[Path], None]:
         from provetune.study.keeping import write_trained
 
-        scores = self.task.score(outcomes, self.targets)
-        record = {"temperature": temperature, "metrics": {"validation": dict(scores)}}
+        record = {"temperature": found.temperature, "metrics": {"validation": dict(found.scores)}}
 
         def write(folder: Path) -> None:
             write_trained(
@@ -268,20 +255,6 @@ class _Training:
             )
 
         return write
-
-
-def fit_temperature(
-    task: Task, outputs: Outputs, features: FeatureColumns | None, outcomes: pa.Table, targets: Targets
-) -> float:
-    """The validation rows' temperature, or 1.0 where the task knows none."""
-    if not isinstance(task, Calibratable):
-        return 1.0
-    return float(task.fit_temperature(outputs, features, outcomes, targets))
-
-
-def tune(task: Task, answers: Answers, validation: pa.Table, targets: Targets) -> Targets:
-    """The targets with what the task fits to validation rows, if anything."""
-    return task.tune(answers, validation, targets) if isinstance(task, Tunable) else targets
 
 
 def train_settings(spec: TrialSpec) -> TrainSettings:

@@ -92,6 +92,10 @@ def learn(spec: TrialSpec) -> Any:
     """Learn as the candidate's method does: yields events as JSON, returns what was learned (`Learned`)."""
     from provetune.models.methods import METHODS
 
+    if spec.folds is not None and spec.fold is None:
+        from provetune.study.cross_validated import combine_rounds
+
+        return (yield from combine_rounds(spec))
     learns_from = METHODS.get(spec.settings["method"]).learns_from
     if learns_from == "weights":
         from provetune.study.trained import train_weights

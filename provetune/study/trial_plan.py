@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from provetune.core.minimised import KeepsWeights
 from provetune.core.protocols import BY_STEPS, WITHOUT_BACKBONE
 from provetune.study.engines import Job
+from provetune.study.fold_trials import fold_specs, folds_of, with_own_targets
 from provetune.study.frozen_features import piece_jobs
 from provetune.study.machine import package_versions
 from provetune.study.members import BORROWED, combining, members_of, seed_of, shares_of
+from provetune.study.objectives import named
 from provetune.study.repeated import is_deterministic
 from provetune.study.resolved import ResolvedStudy
 from provetune.study.splits_store import split_summary
@@ -23,23 +26,29 @@ _GRADIENT_COST, _TEXTS_COST, _PIECE_COST, _FIT_COST, _REPEATED_COST = 1_000.0, 1
 
 _TRAINING_BYTES_PER_WEIGHT_BYTE = 7
 """fp32 master, two moments, gradient, working copy and best state, over the fp32 file."""
+_AVERAGE_BYTES_PER_WEIGHT_BYTE = 2
+"""A moving average, and the weights that it stands in for while it is scored."""
 
 
 def make_specs(resolved: ResolvedStudy, workspace: Workspace, threads: int) -> list[TrialSpec]:
     """What each run of each candidate is told, in the order of the problem file."""
     folder = workspace.study_folder(resolved.study_id)
     shared = _record(resolved, folder)
+    split, group = resolved.problem.data.split, resolved.splits.group
     return [
-        make_spec(
-            resolved,
-            name,
-            k,
-            seed,
-            study_folder=folder,
-            folder=workspace.trial_folder(resolved.study_id, name, k),
-            cache=workspace.cache,
-            threads=threads,
-            record=shared,
+        replace(
+            make_spec(
+                resolved,
+                name,
+                k,
+                seed,
+                study_folder=folder,
+                folder=workspace.trial_folder(resolved.study_id, name, k),
+                cache=workspace.cache,
+                threads=threads,
+                record=shared,
+            ),
+            folds=folds_of(split, k, group),
         )
         for name in resolved.problem.candidates
         for k, seed in enumerate(resolved.seeds(name))
@@ -87,14 +96,15 @@ def make_spec(
 
 def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:
     """Jobs of these trials; before those that learn from features, the pieces that they share, and before those that
-    are made of others, these and the models that are trained for them alone."""
+    are made of others or of folds, these and the models that are trained for them alone."""
     pieces: dict[str, tuple[str, ...]] = {}
     jobs: list[Job] = []
     waiting = {spec.id for spec in specs}
-    more = _more_specs(specs, resolved)
+    more = {**_more_specs(specs, resolved), **_round_specs(specs, resolved)}
     for name, spec in [*more.items(), *((spec.id, spec) for spec in specs)]:
         after: tuple[str, ...] = ()
-        if learns_from(spec.settings["method"]) == "features":
+        whole = spec.folds is not None and spec.fold is None
+        if learns_from(spec.settings["method"]) == "features" and not whole:
             if spec.candidate not in pieces:
                 made = _piece_jobs(spec)
                 pieces[spec.candidate] = tuple(job.id for job in made)
@@ -105,6 +115,8 @@ def make_jobs(specs: list[TrialSpec], resolved: ResolvedStudy) -> list[Job]:
         if combining(spec.settings["method"]) is not None:
             made_of = (_share_id(share.member, spec.k, share.number) for share in shares_of(spec))
             after = tuple(job for job in made_of if job in waiting or job in more)
+        if whole:
+            after = tuple(each.id for each in fold_specs(spec))
         jobs.append(Job(name, "member" if name in more else "train", spec.to_json(), _cost(spec, resolved), after))
     return jobs
 
@@ -130,6 +142,15 @@ def _more_specs(specs: list[TrialSpec], resolved: ResolvedStudy) -> dict[str, Tr
             # Trackers name a run by candidate and number, which are the member's own run's.
             found[_share_id(share.member, spec.k, share.number)] = replace(made, study={**made.study, "trackers": []})
     return found
+
+
+def _round_specs(specs: list[TrialSpec], resolved: ResolvedStudy) -> dict[str, TrialSpec]:
+    """The rounds of cross-validated runs, by the job's id."""
+    return {
+        each.id: with_own_targets(each, resolved.task, resolved.splits.train)
+        for spec in specs
+        for each in fold_specs(spec)
+    }
 
 
 def _share_id(member: str, k: int, number: int) -> str:
@@ -158,17 +179,25 @@ def weight_bytes(backbone: Any) -> int:
 
 def training_bytes(resolved: ResolvedStudy) -> int:
     """Memory that the largest trial of a study holds beyond the libraries, at most."""
-    return _TRAINING_BYTES_PER_WEIGHT_BYTE * max(map(weight_bytes, resolved.backbones.values()), default=0)
+    return max((_held_bytes(resolved, name) for name in resolved.backbones), default=0)
+
+
+def _held_bytes(resolved: ResolvedStudy, name: str) -> int:
+    candidate = resolved.problem.candidates[name]
+    copies = _TRAINING_BYTES_PER_WEIGHT_BYTE + (0 if candidate.ema is None else _AVERAGE_BYTES_PER_WEIGHT_BYTE)
+    copies += sum(each.kept_weights for each in named(candidate.objectives) if isinstance(each, KeepsWeights))
+    return copies * weight_bytes(resolved.backbones.get(name))
 
 
 def _repeats(spec: TrialSpec) -> bool:
     """Whether a run is the same as its candidate's first one."""
-    return spec.k > 0 and is_deterministic(spec.settings)
+    return spec.k > 0 and is_deterministic(spec.settings, folds=spec.folds)
 
 
 def _piece_jobs(spec: TrialSpec) -> list[Job]:
     summary = split_summary(Path(spec.study_folder))
-    rows = {name: summary[name]["rows"] for name in ("train", "validation")}
+    # With folds both are all rows.
+    rows = {name: summary[name]["rows"] for name in ("train", "validation") if name == "train" or spec.folds is None}
     return [
         Job(f"{spec.candidate}:{each['split']}:{each['start']}", "features", each, _PIECE_COST)
         for each in piece_jobs(spec, rows)
@@ -177,7 +206,7 @@ def _piece_jobs(spec: TrialSpec) -> list[Job]:
 
 def _cost(spec: TrialSpec, resolved: ResolvedStudy) -> float:
     """Expected work: backbone size times passes over the rows. Only the order of costs matters."""
-    if _repeats(spec):
+    if _repeats(spec) or (spec.folds is not None and spec.fold is None):
         return _REPEATED_COST
     kind = learns_from(spec.settings["method"])
     if kind not in BY_STEPS:

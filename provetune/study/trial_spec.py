@@ -36,6 +36,8 @@ class TrialSpec:
         device: where it computes.
         threads: computing threads, fixed for the study.
         problem_folder: the problem file's; paths in settings are relative to it.
+        folds: with cross-validation, the `Folds` of its run as JSON.
+        fold: number of the round that this model is of; None for the run that is made of all rounds.
     """
 
     study_folder: str
@@ -54,11 +56,13 @@ class TrialSpec:
     device: str = "cpu"
     threads: int = 1
     problem_folder: str = ""
+    folds: Mapping[str, Any] | None = None
+    fold: int | None = None
 
     @property
     def id(self) -> str:
-        """Name of the trial in its study, e.g. ``"full-0"``."""
-        return f"{self.candidate}-{self.k}"
+        """Name of the trial in its study, e.g. ``"full-0"``, or ``"full-0.fold-2"`` for one round of it."""
+        return f"{self.candidate}-{self.k}" + ("" if self.fold is None else f".fold-{self.fold}")
 
     @property
     def label_names(self) -> Targets:

@@ -19,6 +19,7 @@ from provetune.statistics.questions import Answer, Question, answer
 from provetune.statistics.settling import Needs, settle, settle_equal
 from provetune.study.claim_evidence import LEAST_SEEDS, ClaimEvidence, Gathered
 from provetune.study.claim_figures import CandidateRows
+from provetune.study.claim_folds import FoldsOfRuns
 from provetune.study.claim_words import say_conditions, say_failures, say_verdict
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["CandidateRows", "judge_claims", "refuted"]
 
 
+_UNLIMITED = (-math.inf, math.inf)
 _ADDED = "added after somebody had looked at these test rows: judged at the level of look {look}, {alpha:.3g}"
 
 
@@ -44,6 +46,8 @@ def judge_claims(
     examples: pa.Table | None = None,
     blocks: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
     added: Collection[int] = (),
+    limits: Mapping[str, tuple[float, float]] | None = None,
+    folds: FoldsOfRuns | None = None,
 ) -> list[dict[str, Any]]:
     """The verdict on each claim, in the order given.
 
@@ -59,6 +63,9 @@ def judge_claims(
         examples: columns ``raw.<name>`` of the same rows, needed by claims about some of them.
         blocks: blocks of each figure of the machine by candidate, measured in turn.
         added: places of claims that were added after somebody had looked at these rows.
+        limits: the least and the greatest value of each metric, where they are known: no bound is shown beyond them.
+            The verdict is made before anything is cut.
+        folds: of cross-validation, where the rows were held out fold by fold.
 
     Returns:
         One JSON-ready mapping a claim: ``claim``, ``verdict`` (supported, refuted, inconclusive), ``effect``,
@@ -67,7 +74,7 @@ def judge_claims(
         ``level``, ``alpha``, ``look``, ``notes``, ``added_after_look``, ``words``. What could not be measured is None,
         and ``words`` says why.
     """
-    room = ClaimEvidence(candidates, metric, kinds, examples, blocks or {})
+    room = ClaimEvidence(candidates, metric, kinds, examples, blocks or {}, folds)
     # Claims of one scope together: their figures are made once, and only theirs are held.
     order = sorted(range(len(claims)), key=lambda place: str(claims[place].scope or Scope(metric)))
     found = {place: room.gather(claims[place]) for place in order}
@@ -78,17 +85,19 @@ def judge_claims(
     judged = []
     for place, (claim, one, each) in enumerate(zip(claims, gathered, answers, strict=True)):
         needs = _needs(claim, one, each, (next_alpha or alpha) / max(1, open_claims), smallest)
-        entry = _entry(claim, one, each, needs, claim.scope or Scope(metric))
-        entry["notes"] = [
-            *one.notes,
-            *say_conditions(claim.candidates, candidates),
-            *say_failures(claim.candidates, candidates, confidence),
-            *([_ADDED.format(look=look, alpha=alpha)] if place in added else []),
-        ]
+        scope = claim.scope or Scope(metric)
+        entry = _entry(claim, one, each, needs, scope, (limits or {}).get(scope.metric, _UNLIMITED))
+        late = [_ADDED.format(look=look, alpha=alpha)] if place in added else []
+        entry["notes"] = [*one.notes, *_say_runs(claim, candidates, confidence), *late]
         entry.update(alpha=alpha, look=look, added_after_look=place in added)
         entry["words"] = say_verdict(entry, claim, one.missing)
         judged.append(entry)
     return judged
+
+
+def _say_runs(claim: Claim, candidates: Mapping[str, CandidateRows], confidence: float) -> list[str]:
+    """What is to be known of the runs that a claim rests on."""
+    return [*say_conditions(claim.candidates, candidates), *say_failures(claim.candidates, candidates, confidence)]
 
 
 def refuted(judged: Sequence[Mapping[str, Any]]) -> bool:
@@ -102,13 +111,26 @@ def _question(claim: Claim, gathered: Gathered) -> Question | None:
     return Question(claim.kind, claim.comparator, claim.margin, claim.level, gathered.evidence)
 
 
-def _entry(claim: Claim, gathered: Gathered, answered: Answer, needs: Needs | None, scope: Scope) -> dict[str, Any]:
-    low, high = answered.interval or (None, None)
+def _within(bound: float | None, claim: Claim, limits: tuple[float, float]) -> float | None:
+    """A bound of a score, or of a difference of two, no farther out than these can be."""
+    least, most = limits if len(claim.candidates) == 1 else (limits[0] - limits[1], limits[1] - limits[0])
+    return None if bound is None else min(max(bound, least), most)
+
+
+def _entry(
+    claim: Claim,
+    gathered: Gathered,
+    answered: Answer,
+    needs: Needs | None,
+    scope: Scope,
+    limits: tuple[float, float],
+) -> dict[str, Any]:
+    low, high = (_within(bound, claim, limits) for bound in answered.interval or (None, None))
     return {
         "claim": claim.text,
         "verdict": answered.verdict,
         "effect": _finite(gathered.effect if answered.effect is None else answered.effect),
-        "bound": _finite(answered.bound),
+        "bound": _finite(_within(answered.bound, claim, limits)),
         "interval": [_finite(low), _finite(high)],
         "p": _finite(answered.p),
         "p_holm": _finite(answered.p_holm),

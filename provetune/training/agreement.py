@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
-from torch.nn import functional
+from typing import TYPE_CHECKING
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Situation
 from provetune.core.protocols import Targets
+from provetune.training.answer_kinds import CLASSES, ORDERED, SEVERAL, TAGS, VALUES, refuse_other_kinds
 
-ONE_LABEL = ("single_label", "ordinal")
-SEVERAL_LABELS = "multi_label"
-NUMBERS = "regression"
-WORDS = "spans"
-KINDS = (*ONE_LABEL, SEVERAL_LABELS, NUMBERS)
-"""`Targets.kind` of rows whose predictions can be compared."""
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
+
+KINDS = (CLASSES, ORDERED, SEVERAL, VALUES)
+"""`Targets.kind` of rows with one vector of outputs, whose predictions can be compared."""
+WITH_WORDS = (*KINDS, TAGS)
+"""Where words are labelled, theirs are compared one by one."""
 
 
-def refuse_other_kinds(name: str, situation: Situation, kinds: Sequence[str] = KINDS) -> None:
+def refuse_incomparable(name: str, situation: Situation, kinds: Sequence[str] = KINDS) -> None:
     """Refuse an objective where rows have no vector of outputs each, or their vector was mixed from several rows'.
 
     Args:
@@ -34,12 +39,7 @@ def refuse_other_kinds(name: str, situation: Situation, kinds: Sequence[str] = K
     Raises:
         UsageError: it cannot work.
     """
-    if situation.kind not in kinds:
-        raise UsageError(
-            f"The objective '{name}' learns from whole texts with labels{' or numbers' if NUMBERS in kinds else ''}; "
-            f"the rows are '{situation.task}' ({situation.kind}).",
-            hint="Take objective: plain.",
-        )
+    refuse_other_kinds(name, situation, kinds, "Leave it out.")
     if "mixup" in situation.objectives:
         raise UsageError(
             f"The objectives '{name}' and 'mixup' do not go together: a mixed text is no row of its own.",
@@ -62,7 +62,7 @@ class Agreement:
     @classmethod
     def of(cls, targets: Targets) -> Agreement:
         """That of these targets."""
-        return cls(targets.kind, tuple(targets.tuned["scale"]) if targets.kind == NUMBERS else None)
+        return cls(targets.kind, tuple(targets.tuned["scale"]) if targets.kind == VALUES else None)
 
     def divergences(
         self, target: torch.Tensor, outputs: torch.Tensor, *, temperature: float = 1.0, soft: float = 1.0
@@ -76,25 +76,25 @@ class Agreement:
             soft: the target's logits are divided by it besides: below 1 it is sharpened.
         """
         target, outputs = target.float(), outputs.float()
-        if self.kind == NUMBERS:
+        if self.kind == VALUES:
             scale = outputs.new_tensor(self.scale)
             return (((outputs - target) / scale) ** 2).mean(dim=-1)
         target, outputs = target / (temperature * soft), outputs / temperature
-        if self.kind == SEVERAL_LABELS:
+        if self.kind == SEVERAL:
             return _bernoulli_divergences(target, outputs).mean(dim=-1)
         logs = functional.log_softmax(target, dim=-1)
         return (logs.exp() * (logs - functional.log_softmax(outputs, dim=-1))).sum(dim=-1)
 
     def distances(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Squared distance of two predictions of each row, (B,): of probabilities, or of numbers over their spread."""
-        if self.kind == NUMBERS:
+        if self.kind == VALUES:
             return self.divergences(first, second)
         return ((self.probabilities(first) - self.probabilities(second)) ** 2).sum(dim=-1)
 
     def entropies(self, target: torch.Tensor) -> torch.Tensor:
         """Entropy of what logits say, of each row, (B,); of several labels the mean over them."""
         target = target.float()
-        if self.kind == SEVERAL_LABELS:
+        if self.kind == SEVERAL:
             share = target.sigmoid()
             each = -share * functional.logsigmoid(target) - (1 - share) * functional.logsigmoid(-target)
             return each.mean(dim=-1)
@@ -103,12 +103,12 @@ class Agreement:
 
     def probabilities(self, outputs: torch.Tensor) -> torch.Tensor:
         """Of each label, (B, C), float32."""
-        return outputs.float().sigmoid() if self.kind == SEVERAL_LABELS else outputs.float().softmax(dim=-1)
+        return outputs.float().sigmoid() if self.kind == SEVERAL else outputs.float().softmax(dim=-1)
 
     def certainties(self, outputs: torch.Tensor) -> torch.Tensor:
         """How probable what is said is: of the best label (B,); of several labels each's being there or not (B, C)."""
         found = self.probabilities(outputs)
-        return torch.maximum(found, 1 - found) if self.kind == SEVERAL_LABELS else found.amax(dim=-1)
+        return torch.maximum(found, 1 - found) if self.kind == SEVERAL else found.amax(dim=-1)
 
 
 def _bernoulli_divergences(target: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:

@@ -9,14 +9,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn import functional
-
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 
 if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+
     from provetune.core.minimised import Situation
     from provetune.core.protocols import Targets
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
 
 CLASSES, ORDERED, SEVERAL, TAGS = "single_label", "ordinal", "multi_label", "spans"
 VALUES, VECTORS, TRANSLATED = "regression", "documents", "text"

@@ -11,19 +11,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, TypeAlias
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Situation
 from provetune.training.embeddings import changed_embeddings
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 ATTACKS = ("fgm", "pgd", "freelb")
 DEFAULT_SIZE = 0.016
 """Miyato et al. move 400 words of 256 numbers with variance 1, of length 320 together, by 5."""
 
-Start: TypeAlias = Callable[[torch.Tensor, int], torch.Tensor]
+Start: TypeAlias = "Callable[[torch.Tensor, int], torch.Tensor]"
 """Which tokens are real, (B, T, 1) of noughts and ones, and the width D to where an attack begins: float32 (B, T, D),
 in units of a row's length."""
 

@@ -7,11 +7,15 @@ Masking is word dropout (Iyyer et al. 2015); replacing by tokens as frequent as 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
+from provetune.core.lazy import import_later
 from provetune.training.draws import generator
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 _MASKED = 0.5
 

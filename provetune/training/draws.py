@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
+
+from provetune.core.lazy import import_later
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 
 class RepeatedDraws:

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
-
-import torch
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 
-Change: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
+
+Change: TypeAlias = "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
 """Token ids (B, T) and their embeddings (B, T, D) to the embeddings that the model is to see."""
 
 

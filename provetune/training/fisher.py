@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
+from provetune.core.lazy import import_later
 from provetune.core.minimised import LossRun
 
 if TYPE_CHECKING:
+    import torch
+
     from provetune.core.protocols import FeatureColumns
+else:
+    torch = import_later("torch")
 
 
 def fisher_diagonal(run: LossRun, features: FeatureColumns, numbers: Sequence[int]) -> dict[str, torch.Tensor]:

@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from accelerate import Accelerator
 
-from provetune.core.errors import UsageError
 from provetune.core.events import Evaluated, Event, Finished, Saved, Started, Step, Stopped
-from provetune.core.minimised import BundleAnswers, LossRun, LossStep, RowUse
+from provetune.core.minimised import LossRun, LossStep
 from provetune.core.protocols import Forwards
 from provetune.core.seeds import derive
 from provetune.models.depth import layer_factors
 from provetune.models.forward import number_format
+from provetune.training.assignment import Assignment, Score, Source
 from provetune.training.averaging import Average, standing_in
 from provetune.training.batching import BatchPlan, Group
 from provetune.training.checkpoints import Checkpoint, Progress, load_checkpoint, save_checkpoint
@@ -40,11 +39,7 @@ from provetune.training.settings import TrainSettings
 from provetune.training.unfreezing import Unfreezing
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from provetune.core.protocols import FeatureColumns, Metric, Targets, Task
-
-Score = Callable[[torch.nn.Module], Mapping[str, float]]
 
 
 def train(
@@ -87,7 +82,7 @@ def train(
         CorruptError: the checkpoint found belongs to other settings.
         ValueError: nothing is trainable.
     """
-    given = _Given(
+    given = Assignment(
         task,
         features,
         targets,
@@ -108,51 +103,10 @@ def train(
         run.close()
 
 
-@dataclass(frozen=True)
-class Source:
-    """Where training features came from.
-
-    Attributes:
-        examples: the rows (N).
-        tokenizer: what made tokens of them.
-        encode: rows like them into features.
-        folder: the problem file's.
-        cache: folder of what runs share.
-        read_rows, ask_bundle, start: see `provetune.core.minimised.LossRun`.
-    """
-
-    examples: pa.Table | None = None
-    tokenizer: Any = None
-    encode: Callable[[pa.Table], FeatureColumns] | None = None
-    folder: Path | None = None
-    cache: Path | None = None
-    read_rows: Callable[[str, RowUse], pa.Table] | None = None
-    ask_bundle: Callable[[str, pa.Table], BundleAnswers] | None = None
-    start: str | None = None
-
-
-@dataclass(frozen=True)
-class _Given:
-    """What `train` was handed, but for the model."""
-
-    task: Task
-    features: FeatureColumns
-    targets: Targets
-    settings: TrainSettings
-    score: Score
-    primary: Metric
-    seed: int
-    pad_id: int
-    device: str
-    label_weights: torch.Tensor | None
-    source: Source
-    follow: Callable[[int, int], None] | None
-
-
 class _Run:
     """The state of one run between events."""
 
-    def __init__(self, model: torch.nn.Module, given: _Given, minimise: Callable[[LossRun], Minimisation]) -> None:
+    def __init__(self, model: torch.nn.Module, given: Assignment, minimise: Callable[[LossRun], Minimisation]) -> None:
         self.given, self.settings = given, given.settings
         self.task, self.features, self.primary = given.task, given.features, given.primary
         self.accelerator = Accelerator(cpu=given.device == "cpu")
@@ -160,7 +114,6 @@ class _Run:
         self.model = model.to(self.device)
         if not any(parameter.requires_grad for parameter in model.parameters()):
             raise ValueError("nothing in the model is trainable")
-        self.label_weights = None if given.label_weights is None else given.label_weights.to(self.device)
         self.plan = BatchPlan(
             self.features.lengths,
             rows=self.settings.batch_rows,
@@ -173,7 +126,7 @@ class _Run:
         self.best: dict[str, torch.Tensor] | None = None
         # Before the optimiser, which may put other weights in the model's place; afterwards nothing is drawn.
         self._seed_everything()
-        self.minimisation = minimise(self._loss_run())
+        self.minimisation = minimise(self.given.loss_run(self.model, self.device, self.plan.steps, self._forward))
         self.changes: list[FastDropout | FirstTokenOnly | RecomputedLayers] = []
         if self.settings.gradient_checkpointing:
             self.changes.append(RecomputedLayers(self.model))
@@ -182,35 +135,6 @@ class _Run:
         decay = self.settings.ema
         self.average = None if decay is None else Average(self.optimiser.masters(), decay)
         self.identity = self._identity()
-
-    def _loss_run(self) -> LossRun:
-        given, source = self.given, self.given.source
-
-        def cannot(examples: pa.Table) -> FeatureColumns:
-            raise UsageError("An objective wants rows encoded, and this run was not told how.")
-
-        asked = {"read_rows": source.read_rows, "ask_bundle": source.ask_bundle}
-        return LossRun(
-            model=self.model,
-            task=self.task,
-            features=self.features,
-            targets=given.targets,
-            examples=source.examples,
-            tokenizer=source.tokenizer,
-            pad_id=given.pad_id,
-            settings=self.settings,
-            steps=self.plan.steps,
-            seed=derive(given.seed, "objective"),
-            device=self.device,
-            encode=source.encode or cannot,
-            forward=self._forward,
-            task_loss=self._task_loss,
-            folder=source.folder,
-            cache=source.cache,
-            label_weights=self.label_weights,
-            start=source.start,
-            **{name: call for name, call in asked.items() if call is not None},
-        )
 
     def events(self, folder: Path, should_stop: Callable[[], bool]) -> Iterator[Event]:
         self._seed_everything()
@@ -312,9 +236,6 @@ class _Run:
             return self.task.forward(self.model, batch)
         inputs = {name: value for name, value in batch.items() if name != "labels"}
         return self.model(**inputs).logits  # type: ignore[no-any-return]
-
-    def _task_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return self.task.loss(logits.float(), labels, self.given.targets, self.label_weights)
 
     def _number_format(self) -> AbstractContextManager[Any]:
         return number_format(self.model, self.settings.precision, self.device)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+from provetune.core.lazy import import_later
 
-from provetune.models.loading import output_layer
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 
 class PooledVectors:
@@ -22,6 +25,8 @@ class PooledVectors:
     """
 
     def __init__(self, model: torch.nn.Module) -> None:
+        from provetune.models.loading import output_layer
+
         self.model = model
         plain: Any = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
         self.layer = output_layer(plain)[1]

@@ -11,20 +11,25 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import torch
-from torch.nn import functional
 
+from provetune.core.lazy import import_later
 from provetune.training.packing import IGNORED, text_numbers, under_prefix
 
 if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+
     from provetune.core.protocols import Array, FeatureColumns, Task
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
 
 CHOSEN, REJECTED = "reference_chosen", "reference_rejected"
 PREFIX = "rejected_"
-_Forward = Callable[[Mapping[str, torch.Tensor]], torch.Tensor]
+_Forward: TypeAlias = "Callable[[Mapping[str, torch.Tensor]], torch.Tensor]"
 
 
 def dpo_loss(

@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import BundleAnswers, LossRun
-from provetune.training.agreement import WORDS
+from provetune.training.answer_kinds import TAGS
 
 if TYPE_CHECKING:
+    import torch
+
     from provetune.core.minimised import Array, Batch
+else:
+    torch = import_later("torch")
 
 _LEAST_LABELS = 2
 
@@ -70,7 +74,7 @@ def teacher_of(run: LossRun, bundle: str) -> Teaches:
     Raises:
         UsageError: it has nothing to say about them.
     """
-    if run.targets.kind != WORDS:
+    if run.targets.kind != TAGS:
         return Teacher.of(run, bundle)
     from provetune.training.word_teaching import WordTeacher
 

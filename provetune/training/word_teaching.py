@@ -11,14 +11,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import LossRun
 from provetune.training.teaching import asked_rows
 
 if TYPE_CHECKING:
+    import torch
+
     from provetune.core.minimised import Array, Batch
+else:
+    torch = import_later("torch")
 
 _IGNORED = -100
 _CHUNK = 1024

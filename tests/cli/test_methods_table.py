@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -49,3 +51,12 @@ def test_json_has_every_cell(say: Callable[..., str]) -> None:
     (one,) = json.loads(say("lora", "--json"))["methods"]
     assert {field["name"] for field in one["settings"]} >= {"rank", "rslora", "dora"}
     assert all(cell["works"] for cell in one["goes_with"] if cell["task"] == "pair" and cell["family"] == "bert")
+
+
+def test_the_tables_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from provetune.cli.main import answer; answer(['methods']); "
+        "print([name for name in ('torch', 'transformers') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stderr.strip() == "[]"

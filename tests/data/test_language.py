@@ -27,6 +27,10 @@ from provetune.data.language import detect_language, script_shares
         ("como posso mudar a minha senha, não sei", "pt"),
         ("hoe kan ik mijn wachtwoord wijzigen", "nl"),
         ("12345 !!!", "und"),
+        ("red green blue", "und"),
+        ("see the good book", "und"),  # one word is known, which a name may have as well
+        ("question een", "und"),
+        ("cheep seen tree moon door", "und"),
         ("", "und"),
     ],
 )
@@ -37,6 +41,11 @@ def test_one_text(text: str, language: str) -> None:
 def test_most_of_the_text_decides() -> None:
     assert detect_language(["how are you doing", "what is the time", "你好"]) == "en"
     assert detect_language([]) == "und"
+
+
+def test_words_alone_are_no_language_however_many_there_are() -> None:
+    assert detect_language(["red green blue", "keen on sheep", "moon tree"] * 500) == "und"
+    assert detect_language(["red green blue", "the door is green", "see you at the tree"]) == "en"
 
 
 def test_a_han_letter_counts_as_three() -> None:

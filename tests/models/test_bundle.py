@@ -21,9 +21,10 @@ from provetune.models.bundle import BundleContents, Golden, open_bundle, update_
 from provetune.models.bundle import record as records
 from provetune.models.bundle.manifest import MANIFEST, manifest_text, verify_manifest, write_manifest
 from provetune.models.features import load_encoder
+from provetune.models.head_model import HeadModel
 from provetune.models.loading import fold_temperature, load_model, load_tokenizer
 from provetune.models.logistic import Linear
-from provetune.models.methods.head import Head, HeadModel
+from provetune.models.methods.head import Head
 from provetune.models.methods.lora import Lora, LoraSettings
 from provetune.models.methods.tfidf import Tfidf, TfidfSettings
 

@@ -19,8 +19,9 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 
 from provetune.core.errors import CorruptError, DataError
 from provetune.core.protocols import FitMethod, Targets
+from provetune.models.linear_head import HeadStrength
 from provetune.models.methods import METHODS
-from provetune.models.methods.head import Head, HeadSettings
+from provetune.models.methods.head import Head
 from provetune.models.methods.tfidf import Tfidf, TfidfSettings, choose_blocks, unspaced_share
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -199,7 +200,7 @@ def test_head_equals_scikit_learn(tmp_path: Path) -> None:
     features[np.arange(90), np.arange(90) % 3] += 1.0
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     labels = np.arange(90) % 3
-    model = Head().fit(features, labels, TARGETS, HeadSettings(C=10.0))
+    model = Head().fit(features, labels, TARGETS, HeadStrength(C=10.0))
     theirs = LogisticRegression(C=10.0, tol=1e-8, max_iter=5000).fit(features.astype(np.float64), labels)
     np.testing.assert_allclose(
         softmax(model.logits(features), axis=1), theirs.predict_proba(features.astype(np.float64)), atol=0.02
@@ -208,8 +209,8 @@ def test_head_equals_scikit_learn(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["head.json", "head.safetensors"]
     loaded = Head().load(tmp_path)
     assert np.array_equal(loaded.logits(features), model.logits(features))
-    chosen = Head().fit(features, labels, TARGETS, HeadSettings(), seed=3, validation=(features, labels))
+    chosen = Head().fit(features, labels, TARGETS, HeadStrength(), seed=3, validation=(features, labels))
     assert np.array_equal(
         chosen.logits(features),
-        Head().fit(features, labels, TARGETS, HeadSettings(), seed=4, validation=(features, labels)).logits(features),
+        Head().fit(features, labels, TARGETS, HeadStrength(), seed=4, validation=(features, labels)).logits(features),
     )

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from provetune.core.errors import UsageError
 from provetune.core.protocols import WeightMethod
-from provetune.models.adapted_layers import find_targets
+from provetune.models.adapted_layers import check_targets, find_targets
 from provetune.models.loading import load_model
 from provetune.models.methods import METHODS
 from provetune.models.methods.full import Full, FullSettings
@@ -157,8 +157,16 @@ def test_targets_are_the_encoders_linear_layers(family: str) -> None:
 def test_named_targets() -> None:
     model = make("bert")
     assert len(find_targets(model, ["query", "attention.output.dense"])) == 4
-    with pytest.raises(UsageError, match=r"no linear layer that fits targets \['qery'\]. Did you mean 'query'"):
-        find_targets(model, ["qery"])
+    for wanted in (["qery"], ["value", "qery"]):  # one right name does not hide a wrong one
+        with pytest.raises(UsageError, match=r"no linear layer 'qery'. Did you mean 'query'"):
+            find_targets(model, wanted)
+
+
+def test_targets_are_known_without_the_weights(tmp_path: Path) -> None:
+    make("bert").config.save_pretrained(tmp_path)  # a configuration alone
+    check_targets(tmp_path, "AutoModelForSequenceClassification", ["query", "attention.output.dense"])
+    with pytest.raises(UsageError, match=r"no linear layer 'classifier'"):
+        check_targets(tmp_path, "AutoModelForSequenceClassification", ["classifier"])
 
 
 def test_equal_random_states_give_equal_starts() -> None:

@@ -43,7 +43,7 @@ study:
         "Got 'a/b' instead.",
         "problem.yaml:2: There is no key 'seeds' at the top level. It belongs under study.",
         "problem.yaml:5: There is no key 'tset' in 'data.split'. Did you mean 'test'? "
-        "Known: group, seed, stratify, test, time, validation.",
+        "Known: folds, group, seed, stratify, test, time, validation.",
         "problem.yaml:6: 'data.mask[1]' must be one of email, phone, id_number, bank_card. Got 'telefon' instead.",
         "problem.yaml:8: The level of 'macro_f1' must be a comparison in quotes. Got 0.9 instead. "
         "Write it as '>= 0.90', quotes included.",
@@ -80,7 +80,7 @@ study:
         (
             "taks: x",
             "problem.yaml:4: There is no key 'taks' at the top level. Did you mean 'task'? "
-            "Known: accept, candidates, claims, data, language, name, options, study, task.",
+            "Known: accept, candidates, claims, compress, data, language, name, options, study, task.",
         ),
         ("task: 5", "problem.yaml:4: 'task' must be text. Got 5 instead. Put quotes around it."),
         (
@@ -142,7 +142,7 @@ study:
         (
             "1: x",
             "problem.yaml:4: There is no key '1' at the top level. "
-            "Known: accept, candidates, claims, data, language, name, options, study, task.",
+            "Known: accept, candidates, claims, compress, data, language, name, options, study, task.",
         ),
     ],
 )

@@ -138,7 +138,7 @@ def test_faults_of_an_override_name_it():
 
     assert faults(good, overrides=["sdudy.seeds=1"]) == [
         "--set sdudy.seeds: There is no key 'sdudy' at the top level. Did you mean 'study'? "
-        "Known: accept, candidates, claims, data, language, name, options, study, task."
+        "Known: accept, candidates, claims, compress, data, language, name, options, study, task."
     ]
     assert faults(good, overrides=['claims=["a > words"]']) == [
         "--set claims: The claim 'a > words' names 'a', which is no candidate. Known: words."
@@ -190,3 +190,14 @@ def test_claims_about_candidates_that_an_override_replaced():
     assert read(GOOD, overrides=[replaced, "claims=[]"]).problem.claims == []
     (line,) = faults(GOOD, overrides=[replaced, "claims=[full > mine]"])
     assert line == "--set claims: The claim 'full > mine' names 'full', which is no candidate. Known: mine, words."
+
+
+def test_the_tolerance_of_smaller_bundles() -> None:
+    text = "name: a\ndata: {train: rows.csv}\n"
+    usual = read(text).problem
+    assert usual.compress.tolerance == 0.01
+    said = read(text + "compress: {tolerance: 0.005}\n").problem
+    assert said.model_dump()["compress"] == {"tolerance": 0.005}
+    assert read(dump_resolved(said)).problem == said
+    (told,) = faults(text + "compress: {tolerence: 0.005}\n")
+    assert "Did you mean 'tolerance'" in told

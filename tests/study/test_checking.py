@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,10 @@ from typing import Any
 import pytest
 
 from provetune.core.errors import DataError, EnvironmentFault, ProblemFileError, ProvetuneError
+from provetune.problem.reading import read_problem
 from provetune.study.checking import check_problem
+from provetune.study.problem_checks import baseline_of, problem_checks
+from provetune.study.resolve import resolve
 
 WriteProblem = Callable[..., Path]
 
@@ -107,3 +113,61 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, write_problem: WritePro
     (tmp_path / "messages.csv").unlink()
     with pytest.raises(DataError):
         check_problem(path)
+
+
+FAULTY = {
+    "no memory": {"method": "full", "objective": "ewc"},
+    "no replay": {"method": "full", "objective": "replay"},
+    "no earlier head": {"method": "lora", "objective": "lwf"},
+    "no file": {"method": "full", "objective": "replay", "replay_memory": "none.csv"},
+    "two attacks": {"method": "full", "objective": ["fgm", "pgd"]},
+    "no such layer": {"method": "lora", "targets": ["query", "valeu"]},
+    "no dropout": {"method": "full", "objective": "rdrop", "hidden_dropout": 0, "attention_dropout": 0},
+    "no such words": {"method": "full", "objective": "counterfactual", "counterfactual_pairs": [["zebra", "gnu"]]},
+    "a word by itself": {"method": "full", "objective": "counterfactual", "counterfactual_pairs": [["he", "He"]]},
+    "too many layers": {"method": "top_layers", "train_layers": 9},
+    "too long": {"method": "full", "max_length": 4000},
+    "no folder": {"method": "full", "backbone": "./nothing"},
+    "ranks come back": {"method": "adalora", "ema": 0.9},
+    "equal runs": {"method": "ensemble", "members": ["words"], "runs": 3},
+    "no such range": {"method": "lora", "search": {"rank": {"low": 0, "high": 4}}},
+}
+
+
+@pytest.mark.parametrize("name", FAULTY)
+def test_what_run_refuses_check_refuses(tmp_path: Path, write_problem: WriteProblem, name: str) -> None:
+    """In the same words, with the place in the file, and beside what it says of the data."""
+    candidates = {"words": {"method": "tfidf"}, "faulty": dict(FAULTY[name])}
+    path = write_problem(tmp_path, candidates=candidates)
+    if FAULTY[name]["method"] == "ensemble":
+        path.write_text("\n".join(line for line in path.read_text().split("\n") if "backbone" not in line))
+    with pytest.raises(ProvetuneError) as refused:
+        resolve(read_problem(path, checks=problem_checks(), baseline_of=baseline_of))
+    found = check_problem(path)
+    said = [finding for finding in found["findings"] if finding["kind"] == "candidate_cannot_run"]
+    assert [(finding["severity"], finding["message"]) for finding in said] == [("blocking", str(refused.value))]
+    assert found["blocking"] == 1
+    assert sum(found["splits"].values()) == 120
+
+
+def test_what_needs_no_backbone_is_said_without_one(
+    tmp_path: Path, write_problem: WriteProblem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise EnvironmentFault("The hub cannot be reached.")
+
+    path = write_problem(tmp_path)
+    monkeypatch.setattr("provetune.models.backbones.find_backbone", refuse)
+    found = check_problem(path, overrides=["candidates.full.objective=ewc"])
+    assert {"candidate_cannot_run", "backbone_not_available"} <= set(kinds(found))
+
+
+def test_looking_at_candidates_loads_no_torch(tmp_path: Path, write_problem: WriteProblem, tiny_cache: Path) -> None:
+    path = write_problem(tmp_path, candidates={"full": {"method": "full", "backbone": "minilm-en", "objective": "fgm"}})
+    code = (
+        "import sys; from provetune.study.checking import check_problem; "
+        f"check_problem({str(path)!r}); print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    environment = {**os.environ, "PROVETUNE_CACHE": str(tiny_cache)}
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "[]"

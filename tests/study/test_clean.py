@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from finished_study import GOLD, make_study
 
 from provetune.core.errors import EnvironmentFault
 from provetune.core.files import read_json
+from provetune.models import own
 from provetune.study.clean import clean, survey
 from provetune.study.report import report_document
 from provetune.study.workspace import Workspace, open_workspace
@@ -110,3 +112,33 @@ def test_a_workspace_in_use_is_left_alone(workspace: Workspace) -> None:
     with workspace.lock("run"), pytest.raises(EnvironmentFault, match="in use by 'run'"):
         clean(workspace, apply=True)
     assert workspace.cache.exists()
+
+
+@pytest.fixture
+def begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Pretraining that was begun and is not done, in the user's cache."""
+    monkeypatch.setenv("PROVETUNE_CACHE", str(tmp_path / "cache"))
+    work = own.work_folder("field-mlm", "0123456789abcdef")
+    (work / "checkpoint").mkdir(parents=True)
+    (work / "checkpoint" / "state").write_bytes(b"x" * 400)
+    return work
+
+
+def test_unfinished_pretraining_is_shown_and_goes_when_it_is_named(workspace: Workspace, begun: Path) -> None:
+    shown = next(item for item in survey(workspace)["items"] if item["kind"] == "pretraining")
+    assert (shown["path"], shown["bytes"], shown["removable"]) == (str(begun), 400, False)
+    assert "'field-mlm'" in shown["why"]
+    assert "--pretraining" in shown["why"]
+    assert clean(workspace, apply=True)["freed_bytes"] == sum(EXPECTED.values())
+    assert begun.exists()
+    found = clean(workspace, apply=True, pretraining=True)
+    assert found["freed_bytes"] == 400
+    assert not begun.exists()
+
+
+def test_pretraining_that_is_going_on_stays(workspace: Workspace, begun: Path) -> None:
+    lock = own.lock_file("field-mlm")
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):
+        clean(workspace, apply=True, pretraining=True)
+    assert (begun / "checkpoint" / "state").exists()

@@ -17,11 +17,11 @@ from provetune.models.loading import load_tokenizer
 from provetune.models.methods import METHODS
 from provetune.problem.reading import read_problem
 from provetune.problem.syntax import AUTO, Candidate
-from provetune.study.choices import training_choices
 from provetune.study.lengths import Lengths, measure_lengths
 from provetune.study.resolve import problem_checks, resolve, slug
 from provetune.study.resolved import ResolvedStudy, read_resolved, save_resolved
 from provetune.study.splits_store import save_splits
+from provetune.study.training_choices import training_choices
 
 WriteProblem = Callable[..., Path]
 

@@ -12,9 +12,9 @@ import provetune
 from provetune.core.files import read_json, write_json
 from provetune.models.methods import METHODS
 from provetune.problem.syntax import Candidate
-from provetune.study.choices import training_choices, with_task_defaults
 from provetune.study.frozen_layers import say_frozen
 from provetune.study.resolved import PROBLEM, RESOLVED
+from provetune.study.training_choices import training_choices, with_task_defaults
 from provetune.tasks import TASKS
 
 

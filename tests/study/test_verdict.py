@@ -353,3 +353,18 @@ def test_a_large_study_is_quick() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**30
+
+
+def test_no_bound_is_shown_beyond_what_a_metric_can_be() -> None:
+    """Six rows say little; their interval reaches past 1, which no share can. The verdict stands as it is."""
+    few = {"good": draw(0.9, 6, 3), "other": draw(0.5, 6, 3, seed=1)}
+    claims = ["good >= 0.5", "good > other"]
+    free = judge(claims, few, limits={"accuracy": (-9.0, 9.0)})
+    cut = judge(claims, few, limits={"accuracy": (0.4, 0.6)})
+    for one, other, (low, high) in zip(free, cut, ((0.4, 0.6), (-0.2, 0.2)), strict=True):
+        wide = one["interval"]
+        assert wide[0] < low
+        assert wide[1] > high
+        assert other["interval"] == [pytest.approx(low), pytest.approx(high)]
+        assert other["bound"] == pytest.approx(min(max(one["bound"], low), high))
+        assert (other["verdict"], other["p"]) == (one["verdict"], one["p"])

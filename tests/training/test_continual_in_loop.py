@@ -17,8 +17,9 @@ from provetune.core.minimised import BundleAnswers
 from provetune.core.protocols import Metric, Targets
 from provetune.study.objectives import objectives_with_settings
 from provetune.tasks import TASKS
+from provetune.training.assignment import Source
 from provetune.training.features import FeatureStore
-from provetune.training.loop import Source, train
+from provetune.training.loop import train
 from provetune.training.minimisation import Minimisation
 from provetune.training.settings import TrainSettings
 

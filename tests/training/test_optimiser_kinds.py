@@ -38,7 +38,8 @@ ALL_ROWS = torch.arange(ROWS_ONLY_FROM).view(64, -1)
 
 
 def push(model: nn.Module) -> None:
-    nn.functional.cross_entropy(model(ALL_ROWS), torch.arange(64) % 3).backward()
+    """Gradients with a norm above 1, so that clipping at 1 or below does something."""
+    (30 * nn.functional.cross_entropy(model(ALL_ROWS), torch.arange(64) % 3)).backward()
 
 
 def learning(model: nn.Module) -> dict[str, nn.Parameter]:
@@ -57,6 +58,11 @@ def net() -> Net:
 
 def test_a_problem_file_offers_them_all() -> None:
     assert sorted(get_args(Candidate.model_fields["optimiser"].annotation)) == OPTIMISERS.names()
+
+
+def test_gradients_here_are_long_enough_to_be_clipped(net: Net) -> None:
+    push(net)
+    assert torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0) > 1.5
 
 
 @pytest.mark.parametrize("name", OPTIMISERS.names())
@@ -208,7 +214,11 @@ def test_what_has_no_gradient_stays_bit_for_bit(net: Net, name: str) -> None:
     net.inner.requires_grad_(False)
     push(net)
     optimiser.step(RATE, None)
+    moved = net.out.weight.detach().clone()
+    push(net)
+    optimiser.step(RATE, None)
     assert torch.equal(net.inner.weight, before)
+    assert not torch.equal(net.out.weight, moved)
 
 
 @pytest.mark.parametrize("fast", [None, torch.float32, torch.bfloat16])
@@ -219,6 +229,8 @@ def test_masters_are_the_weights_themselves(net: Net, fast: torch.dtype | None) 
     optimiser.load_weights({name: torch.full_like(value, 0.25) for name, value in masters.items()})
     assert all((value == 0.25).all() for value in masters.values())
     assert {value.dtype for value in masters.values()} == {torch.float32}
+    optimiser.release()
+    assert all((parameter == 0.25).all() for parameter in learning(net).values())
 
 
 def same_weights(left: nn.Module, right: nn.Module) -> None:

@@ -11,7 +11,7 @@ from torch.distributions import Bernoulli, Categorical, kl_divergence
 
 from provetune.core.errors import UsageError
 from provetune.core.protocols import Targets
-from provetune.training.agreement import Agreement, refuse_other_kinds
+from provetune.training.agreement import Agreement, refuse_incomparable
 
 TARGET = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.1, -3.0]])
 OUTPUTS = torch.tensor([[0.3, 0.2, -0.4], [1.0, -1.0, 0.0]])
@@ -63,7 +63,7 @@ def test_entropy_of_one_label() -> None:
 
 
 def test_other_forms_of_labels_are_refused_and_mixed_rows() -> None:
-    with pytest.raises(UsageError, match="'distil' learns from whole texts with labels or numbers; the rows are 'qa'"):
-        refuse_other_kinds("distil", SimpleNamespace(kind="answers", task="qa", objectives=()))
+    with pytest.raises(UsageError, match="'distil' has no meaning for labels of the kind 'answers' \\(task 'qa'\\)"):
+        refuse_incomparable("distil", SimpleNamespace(kind="answers", task="qa", objectives=()))
     with pytest.raises(UsageError, match="'distil' and 'mixup' do not go together"):
-        refuse_other_kinds("distil", SimpleNamespace(kind="single_label", task="x", objectives=("mixup", "distil")))
+        refuse_incomparable("distil", SimpleNamespace(kind="single_label", task="x", objectives=("mixup", "distil")))

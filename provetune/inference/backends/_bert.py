@@ -174,7 +174,8 @@ def _read_weights(folder: Path, config: Mapping[str, Any]) -> dict[str, torch.Te
         return None
     from safetensors.torch import load_file
 
-    return {name: value for name, value in load_file(path).items() if not name.endswith("position_ids")}
+    # Weights that are stored in sixteen bits are computed with in fp32, unless that is asked for otherwise.
+    return {name: value.float() for name, value in load_file(path).items() if not name.endswith("position_ids")}
 
 
 def _is_plain(config: Mapping[str, Any]) -> bool:

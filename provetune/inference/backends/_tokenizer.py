@@ -17,6 +17,8 @@ class FolderTokenizer:
         backend_tokenizer: the `tokenizers.Tokenizer`.
         model_input_names: the inputs that the model was trained with, as the folder says; where it does not,
             token types are among them if the model has more than one.
+        init_kwargs: ``tokenizer_config.json``, in which tasks keep what is put before texts.
+        cls_token_id: number of the token that stands before every text; None where there is none.
     """
 
     def __init__(self, folder: Path, config: Mapping[str, Any]) -> None:
@@ -29,5 +31,8 @@ class FolderTokenizer:
         typed = int(config.get("type_vocab_size") or 0) > 1
         usual = ["input_ids", "attention_mask", *(["token_type_ids"] if typed else [])]
         settings = folder / "tokenizer_config.json"
-        said = read_json(settings).get("model_input_names") if settings.is_file() else None
-        self.model_input_names: list[str] = said or usual
+        self.init_kwargs: dict[str, Any] = read_json(settings) if settings.is_file() else {}
+        self.model_input_names: list[str] = self.init_kwargs.get("model_input_names") or usual
+        token = self.init_kwargs.get("cls_token")
+        token = token.get("content") if isinstance(token, Mapping) else token
+        self.cls_token_id: int | None = None if token is None else self.backend_tokenizer.token_to_id(str(token))

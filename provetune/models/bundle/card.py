@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from provetune.models.bundle.card_derived import derived_section
 from provetune.models.bundle.card_labels import answer_limit, label_section
 
 CARD = "README.md"
@@ -20,7 +21,7 @@ def model_card(record: Mapping[str, Any]) -> str:
         f"# {_name(record)}",
         _summary(record),
         label_section(record["targets"], _cell),
-        _acceptance(record),
+        derived_section(record, _cell) if record.get("derived_from") else _acceptance(record),
         _making(record),
         _use(record),
         _limits(record),
@@ -60,14 +61,17 @@ def _summary(record: Mapping[str, Any]) -> str:
 
 def _acceptance(record: Mapping[str, Any]) -> str:
     lines = ["## What was tested"]
-    metrics = record.get("metrics") or {}
+    metrics, crossed = record.get("metrics") or {}, record.get("cross_validation")
     for split in ("validation", "test"):
         scores = metrics.get(split) or {}
         if scores:
             listed = ", ".join(
                 f"{name} {value:.4f}" for name, value in scores.items() if isinstance(value, int | float)
             )
-            lines += ["", f"On the {split} rows: {listed}."]
+            rows = split if crossed is None or split != "test" else "held-out"
+            lines += ["", f"On the {rows} rows: {listed}."]
+    if crossed:
+        lines += ["", str(crossed["said"])]
     accepted = record.get("acceptance")
     if accepted:
         lines += ["", "| required | value | bound | met |", "|---|---|---|---|"]

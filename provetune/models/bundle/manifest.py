@@ -15,6 +15,7 @@ from typing import Any
 
 from provetune.core.errors import CorruptError
 from provetune.core.files import sha256_file, write_bytes
+from provetune.models.bundle.remote_code import drop_remote_code, refuse_remote_code
 from provetune.models.weights import PICKLED_SUFFIXES
 
 MANIFEST = "manifest.json"
@@ -27,10 +28,14 @@ _HINT = "Take the bundle from where it was made again, or train it again."
 def write_manifest(folder: Path) -> None:
     """Record the hash of every file below `folder` in its ``manifest.json``, atomically.
 
+    What asks for code from elsewhere is taken out first, see `drop_remote_code`.
+
     Raises:
         CorruptError: a file is a link, or of a kind that can run code when it is read.
     """
-    hashes = {name: sha256_file(Path(folder) / name) for name in sorted(_present(Path(folder)))}
+    present = _present(Path(folder))
+    drop_remote_code(Path(folder))
+    hashes = {name: sha256_file(Path(folder) / name) for name in sorted(present)}
     write_bytes(Path(folder) / MANIFEST, manifest_text(hashes).encode())
 
 
@@ -72,7 +77,8 @@ def verify_manifest(folder: Path) -> None:
     """Compare every file below `folder` with the manifest.
 
     Raises:
-        CorruptError: names the first file that is changed, missing, foreign, a link, or able to run code.
+        CorruptError: names the first file that is changed, missing, foreign, a link, or able to run code or asking for
+            some.
     """
     recorded = read_manifest(folder)
     present = _present(Path(folder))
@@ -90,6 +96,7 @@ def verify_manifest(folder: Path) -> None:
         raise CorruptError(
             "This file does not belong to the bundle.", where=str(Path(folder) / foreign[0]), hint="Remove it."
         )
+    refuse_remote_code(Path(folder))
 
 
 def _present(folder: Path) -> set[str]:

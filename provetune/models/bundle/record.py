@@ -25,7 +25,17 @@ Migration: TypeAlias = Callable[[dict[str, Any]], dict[str, Any]]
 MIGRATIONS: dict[int, Migration] = {}
 """Turns the record of version n into that of version n + 1; the key is n."""
 
-_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "peft", "numpy", "scipy", "scikit-learn")
+_PACKAGES = (
+    "torch",
+    "transformers",
+    "tokenizers",
+    "safetensors",
+    "peft",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "onnxruntime",
+)
 
 
 def package_versions() -> dict[str, str]:

@@ -103,7 +103,9 @@ def _check(contents: BundleContents) -> None:
         ADAPTED: ("model", "tokenizer", "adapter"),
         **dict.fromkeys(BESIDE, ("model", "tokenizer", "fitted")),
     }
-    lacking = [name for name in needed.get(contents.kind, ("fitted",)) if getattr(contents, name) is None]
+    # Of a kind that is neither, either a fitted model or files of another library's are all there is.
+    others = ("fitted",) if contents.furnish is None else ("furnish",)
+    lacking = [name for name in needed.get(contents.kind, others) if getattr(contents, name) is None]
     if lacking:
         raise ValueError(f"A bundle of kind '{contents.kind}' needs {lacking[0]}. Got None instead.")
     if len(contents.targets.names) == 0 and contents.targets.kind.endswith("_label"):

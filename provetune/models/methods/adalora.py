@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import LearnsFrom
+from provetune.models.peft_method import PeftMethod
 
 if TYPE_CHECKING:
     import torch
@@ -74,14 +74,12 @@ class AdaloraSettings(BaseModel):
         return -(-3 * self.rank // 2) if self.start_rank == "auto" else self.start_rank
 
 
-class Adalora:
+class Adalora(PeftMethod):
     """`adalora`: as `lora`, with a budget of ranks over all layers."""
 
     name = "adalora"
+    peft_type = "ADALORA"
     summary = "Low-rank updates that give up rank where it matters least; merged afterwards."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
-    bundle_kind = "transformers"
     settings: type[BaseModel] = AdaloraSettings
     defaults: Mapping[str, Any] = MappingProxyType(
         {
@@ -94,7 +92,6 @@ class Adalora:
             "evaluations": 1,
         }
     )
-    deterministic = False
 
     def check(self, situation: Situation) -> None:
         """Refuse a moving average of the weights, in which what was dropped would be there again.
@@ -167,12 +164,6 @@ class Adalora:
 
         load_budget_state(model, state)
 
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """A plain copy of the model with the updates folded in; `model` itself stays as it is."""
-        from provetune.models.peft_models import fold
-
-        return fold(model)
-
     def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
         """Write ``adapter_model.safetensors`` and ``adapter_config.json``, which `attach` and peft read.
 
@@ -187,16 +178,6 @@ class Adalora:
             save(model, folder)
         finally:
             config.rank_pattern = dropped
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model wrapped with what `save_adapter` wrote, not to be trained on.
-
-        Raises:
-            CorruptError: there is no such adapter, or it does not fit.
-        """
-        from provetune.models.peft_models import attach
-
-        return attach(model, folder, "ADALORA")
 
 
 METHOD = Adalora()

@@ -13,13 +13,11 @@ An adapter has a bend in it, so it cannot be folded into the backbone's weights.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provetune.core.protocols import LearnsFrom
+from provetune.models.kept_parts import LARGE_STEPS, KeptParts
 
 if TYPE_CHECKING:
     import torch
@@ -41,26 +39,14 @@ class AdapterSettings(BaseModel):
     )
 
 
-class Adapter:
+class Adapter(KeptParts):
     """`adapter`: the backbone is frozen, bottlenecks inside it and the head train."""
 
     name = "adapter"
     summary = "Bottleneck layers inside a frozen backbone; kept beside it, since they cannot be merged."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
     bundle_kind = "adapted"
     settings: type[BaseModel] = AdapterSettings
-    defaults: Mapping[str, Any] = MappingProxyType(
-        {
-            "epochs": 3,
-            "learning_rate": 2e-3,
-            "reference_size": 2304,
-            "batch_rows": 32,
-            "weight_decay": 0.0,
-            "warmup": 0.06,
-        }
-    )
-    deterministic = False
+    defaults: Mapping[str, Any] = LARGE_STEPS
 
     def check(self, situation: Situation) -> None:
         """Refuse a family whose layers are not known.
@@ -88,35 +74,12 @@ class Adapter:
         mark_added(model, self.name, settings.model_dump())
         return model
 
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """The model itself: there is nothing that could be folded."""
-        return model
-
     def plain(self, model: torch.nn.Module) -> torch.nn.Module:
         """A copy without the adapters; head and normalisations as they were learned."""
         from provetune.models.added_parts import without_parts
         from provetune.models.bottleneck import PART
 
         return without_parts(model, PART)
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write what learned: ``adapter.safetensors`` and ``adapter.json``, which `attach` reads."""
-        from provetune.models.added_parts import save_parts
-
-        save_parts(model, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model with what `save_adapter` kept put into it.
-
-        Raises:
-            CorruptError: what was kept cannot be read or does not fit.
-        """
-        from provetune.models.added_parts import load_parts, read_settings
-
-        settings = AdapterSettings(**read_settings(folder, self.name))
-        prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
-        load_parts(prepared, folder)
-        return prepared.eval()
 
 
 METHOD = Adapter()

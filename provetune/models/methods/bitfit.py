@@ -11,14 +11,13 @@ Departure from the paper: the pooler trains whole, as in the other methods.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import LearnsFrom
+from provetune.models.kept_parts import KeptParts
 
 if TYPE_CHECKING:
     import torch
@@ -41,13 +40,11 @@ class BitfitSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Bitfit:
+class Bitfit(KeptParts):
     """`bitfit`: biases and head train."""
 
     name = "bitfit"
     summary = "Train the biases and the head alone: a thousandth of the weights, nothing to merge."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
     bundle_kind = "transformers"
     settings: type[BaseModel] = BitfitSettings
     defaults: Mapping[str, Any] = MappingProxyType(
@@ -60,7 +57,6 @@ class Bitfit:
             "warmup": 0.06,
         }
     )
-    deterministic = False
 
     def check(self, situation: Situation) -> None:
         """Refuse families whose layers have no biases.
@@ -91,29 +87,6 @@ class Bitfit:
             bias.requires_grad_(True)
         mark_added(model, self.name, {})
         return model
-
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """The model itself: there is nothing to fold."""
-        return model
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write the weights that learned: ``adapter.safetensors`` and ``adapter.json``, which `attach` reads."""
-        from provetune.models.added_parts import save_parts
-
-        save_parts(model, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model with what `save_adapter` wrote in its place.
-
-        Raises:
-            CorruptError: what was kept cannot be read or does not fit.
-        """
-        from provetune.models.added_parts import load_parts, read_settings
-
-        settings = BitfitSettings(**read_settings(folder, self.name))
-        prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
-        load_parts(prepared, folder)
-        return prepared.eval()
 
 
 def _no_biases(family: str) -> UsageError:

@@ -7,30 +7,16 @@ fine-tuning.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 
-from provetune.core.protocols import LearnsFrom, Targets
-from provetune.models.head_model import HeadModel, fit_head, load_head
-
-if TYPE_CHECKING:
-    from provetune.core.protocols import Array
+from provetune.core.protocols import LearnsFrom
+from provetune.models.linear_head import HeadStrength, LinearHead
 
 
-class HeadSettings(BaseModel):
-    """What `head` adds to a candidate."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    C: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
-        "auto", description="Inverse of the regularisation; auto takes the best of several on the validation rows."
-    )
-
-
-class Head:
+class Head(LinearHead):
     """`head`: fits cached features in one go.
 
     The fit is convex and draws no number: runs with different seeds are equal up to rounding, so the spread over
@@ -41,30 +27,10 @@ class Head:
     summary = "A logistic or ridge regression on the features of a frozen backbone: seconds a run."
     learns_from: LearnsFrom = "features"
     tasks: tuple[str, ...] | None = None
-    bundle_kind = "frozen_encoder"
-    settings: type[BaseModel] = HeadSettings
+    settings: type[BaseModel] = HeadStrength
     defaults: Mapping[str, Any] = MappingProxyType({})
     deterministic = True
     ranges: Mapping[str, Any] = MappingProxyType({"C": {"low": 0.1, "high": 1000.0, "log": True}})
-
-    def fit(
-        self,
-        inputs: Array,
-        labels: Array,
-        targets: Targets,
-        settings: HeadSettings,
-        *,
-        seed: int = 0,
-        validation: tuple[Array, Array] | None = None,
-        label_weights: Array | None = None,
-    ) -> HeadModel:
-        """Fit on features (N, D); see `FitMethod.fit`. `seed` changes nothing."""
-        wanted = None if settings.C == "auto" else settings.C
-        return fit_head(inputs, labels, targets, strength=wanted, validation=validation, label_weights=label_weights)
-
-    def load(self, folder: Path) -> HeadModel:
-        """The model that `HeadModel.save` wrote."""
-        return load_head(folder)
 
 
 METHOD = Head()

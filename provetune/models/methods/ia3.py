@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from provetune.core.protocols import LearnsFrom
+from provetune.models.peft_method import PeftMethod
 
 if TYPE_CHECKING:
     import torch
@@ -59,14 +58,12 @@ class Ia3Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Ia3:
+class Ia3(PeftMethod):
     """`ia3`: the backbone is frozen, factors of its activations and the head train."""
 
     name = "ia3"
+    peft_type = "IA3"
     summary = "Learned factors on keys, values and feed-forward activations; merged afterwards, few weights to keep."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
-    bundle_kind = "transformers"
     settings: type[BaseModel] = Ia3Settings
     defaults: Mapping[str, Any] = MappingProxyType(
         {
@@ -78,7 +75,6 @@ class Ia3:
             "warmup": 0.06,
         }
     )
-    deterministic = False
 
     def check(self, situation: Situation) -> None:
         """Refuse a family whose keys, values and feed-forward blocks are not known.
@@ -108,28 +104,6 @@ class Ia3:
             fan_in_fan_out=are_transposed(model, [*behind, *before]),
         )
         return wrap(model, config)
-
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """A plain copy of the model with the factors folded in; `model` itself stays as it is."""
-        from provetune.models.peft_models import fold
-
-        return fold(model)
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write ``adapter_model.safetensors`` and ``adapter_config.json``, which `attach` and peft read."""
-        from provetune.models.peft_models import save
-
-        save(model, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model wrapped with what `save_adapter` wrote, not to be trained on.
-
-        Raises:
-            CorruptError: there is no such adapter, or it does not fit.
-        """
-        from provetune.models.peft_models import attach
-
-        return attach(model, folder, "IA3")
 
 
 def factor_places(model: torch.nn.Module) -> tuple[list[str], list[str]]:

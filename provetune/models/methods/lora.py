@@ -15,13 +15,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provetune.core.protocols import LearnsFrom
+from provetune.models.kept_parts import LARGE_STEPS
+from provetune.models.peft_method import PeftMethod
 
 if TYPE_CHECKING:
     import torch
@@ -60,26 +59,14 @@ class LoraSettings(BaseModel):
         return _SCALE * math.sqrt(_USUAL_RANK) if self.rslora else _SCALE * self.rank
 
 
-class Lora:
+class Lora(PeftMethod):
     """`lora`: the backbone is frozen, low-rank updates and the head train."""
 
     name = "lora"
+    peft_type = "LORA"
     summary = "Low-rank updates beside a frozen backbone; merged afterwards, so prediction costs nothing more."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
-    bundle_kind = "transformers"
     settings: type[BaseModel] = LoraSettings
-    defaults: Mapping[str, Any] = MappingProxyType(
-        {
-            "epochs": 3,
-            "learning_rate": 2e-3,
-            "reference_size": 2304,
-            "batch_rows": 32,
-            "weight_decay": 0.0,
-            "warmup": 0.06,
-        }
-    )
-    deterministic = False
+    defaults: Mapping[str, Any] = LARGE_STEPS
 
     def prepare(self, model: torch.nn.Module, settings: LoraSettings, task: Task) -> torch.nn.Module:
         """Wrap the model so that only low-rank updates, head and pooler train.
@@ -107,28 +94,6 @@ class Lora:
             bias="none",
         )
         return wrap(model, config)
-
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """A plain copy of the model with the updates folded in; `model` itself stays as it is."""
-        from provetune.models.peft_models import fold
-
-        return fold(model)
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write ``adapter_model.safetensors`` and ``adapter_config.json``, which `attach` and peft read."""
-        from provetune.models.peft_models import save
-
-        save(model, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model wrapped with what `save_adapter` wrote, not to be trained on.
-
-        Raises:
-            CorruptError: there is no such adapter, or it does not fit.
-        """
-        from provetune.models.peft_models import attach
-
-        return attach(model, folder, "LORA")
 
 
 METHOD = Lora()

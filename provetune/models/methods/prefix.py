@@ -9,15 +9,13 @@ A prefix cannot be folded into the backbone's weights.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from provetune.core.protocols import LearnsFrom
+from provetune.models.kept_parts import LARGE_STEPS, MadeParts
 
 if TYPE_CHECKING:
     import torch
@@ -45,26 +43,14 @@ class PrefixSettings(BaseModel):
     )
 
 
-class PrefixTuning:
+class PrefixTuning(MadeParts):
     """`prefix`: the backbone is frozen, prefixes and the head train."""
 
     name = "prefix"
     summary = "Learned keys and values before those of every attention of a frozen backbone; kept beside it."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
-    bundle_kind = "adapted"
     settings: type[BaseModel] = PrefixSettings
-    defaults: Mapping[str, Any] = MappingProxyType(
-        {
-            "epochs": 3,
-            "learning_rate": 2e-3,
-            "reference_size": 2304,
-            "batch_rows": 32,
-            "weight_decay": 0.0,
-            "warmup": 0.06,
-        }
-    )
-    deterministic = False
+    defaults: Mapping[str, Any] = LARGE_STEPS
+    made: ClassVar[Mapping[str, Any]] = MappingProxyType({"prefix_hidden": 0})
 
     def check(self, situation: Situation) -> None:
         """Refuse a family whose attention cannot be reached.
@@ -94,13 +80,11 @@ class PrefixTuning:
         mark_added(model, self.name, settings.model_dump())
         return model
 
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """A copy whose prefixes need no network any more; there is nothing that could be folded into weights."""
+    def settle(self, model: torch.nn.Module) -> None:
+        """Put what the network makes into its place."""
         from provetune.models.prefix_attention import settle_prefixes
 
-        settled = copy.deepcopy(model)
-        settle_prefixes(settled)
-        return settled
+        settle_prefixes(model)
 
     def plain(self, model: torch.nn.Module) -> torch.nn.Module:
         """A copy without the prefixes."""
@@ -110,27 +94,6 @@ class PrefixTuning:
         plain = without_parts(model, PART)
         forget_prefixes(plain)
         return plain
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write head and prefixes: ``adapter.safetensors`` and ``adapter.json``, which `attach` reads."""
-        from provetune.models.added_parts import mark_added, noted_settings, save_parts
-
-        settled = self.merge(model)
-        mark_added(settled, self.name, {**noted_settings(model), "prefix_hidden": 0})
-        save_parts(settled, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model with what `save_adapter` kept put into it.
-
-        Raises:
-            CorruptError: what was kept cannot be read or does not fit.
-        """
-        from provetune.models.added_parts import load_parts, read_settings
-
-        settings = PrefixSettings(**read_settings(folder, self.name))
-        prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
-        load_parts(prepared, folder)
-        return prepared.eval()
 
 
 METHOD = PrefixTuning()

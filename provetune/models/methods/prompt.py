@@ -11,16 +11,14 @@ Virtual tokens cannot be folded into the backbone's weights.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import LearnsFrom
+from provetune.models.kept_parts import MadeParts
 
 if TYPE_CHECKING:
     import torch
@@ -52,14 +50,11 @@ class PromptSettings(BaseModel):
     prompt_hidden: int = Field(256, ge=1, le=8192, description="Width of that network.")
 
 
-class PromptTuning:
+class PromptTuning(MadeParts):
     """`prompt`: the backbone is frozen, virtual tokens and the head train."""
 
     name = "prompt"
     summary = "Learned virtual tokens in front of every text of a frozen backbone; kept beside it."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
-    bundle_kind = "adapted"
     settings: type[BaseModel] = PromptSettings
     defaults: Mapping[str, Any] = MappingProxyType(
         {
@@ -71,7 +66,7 @@ class PromptTuning:
             "warmup": 0.06,
         }
     )
-    deterministic = False
+    made: ClassVar[Mapping[str, Any]] = MappingProxyType({"prompt_encoder": "none"})
 
     def check(self, situation: Situation) -> None:
         """Refuse a task that writes texts, and a family whose embeddings cannot be reached.
@@ -113,13 +108,11 @@ class PromptTuning:
         mark_added(model, self.name, settings.model_dump())
         return model
 
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """A copy whose virtual tokens need no network any more; there is nothing that could be folded into weights."""
+    def settle(self, model: torch.nn.Module) -> None:
+        """Put what the network makes into its place."""
         from provetune.models.virtual_tokens import settle_virtual_tokens
 
-        settled = copy.deepcopy(model)
-        settle_virtual_tokens(settled)
-        return settled
+        settle_virtual_tokens(model)
 
     def plain(self, model: torch.nn.Module) -> torch.nn.Module:
         """A copy without the virtual tokens."""
@@ -127,27 +120,6 @@ class PromptTuning:
         from provetune.models.virtual_tokens import PART
 
         return without_parts(model, PART)
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write head and virtual tokens: ``adapter.safetensors`` and ``adapter.json``, which `attach` reads."""
-        from provetune.models.added_parts import mark_added, noted_settings, save_parts
-
-        settled = self.merge(model)
-        mark_added(settled, self.name, {**noted_settings(model), "prompt_encoder": "none"})
-        save_parts(settled, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model with what `save_adapter` kept put in front of it.
-
-        Raises:
-            CorruptError: what was kept cannot be read or does not fit.
-        """
-        from provetune.models.added_parts import load_parts, read_settings
-
-        settings = PromptSettings(**read_settings(folder, self.name))
-        prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
-        load_parts(prepared, folder)
-        return prepared.eval()
 
 
 METHOD = PromptTuning()

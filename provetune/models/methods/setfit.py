@@ -8,27 +8,24 @@ pair of its own; a label with a single row is only what others are held away fro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from provetune.core.errors import UsageError
 from provetune.core.little_data import PairSampling
 from provetune.core.minimised import Situation
-from provetune.core.protocols import LearnsFrom, Targets
-from provetune.models.head_model import HeadModel, fit_head, load_head
+from provetune.core.protocols import LearnsFrom
+from provetune.models.linear_head import HeadStrength, LinearHead
 from provetune.models.pair_drawing import draw_pairs
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 
-class SetfitSettings(BaseModel):
+class SetfitSettings(HeadStrength):
     """What `setfit` adds to a candidate."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     pairs_per_row: int = Field(
         10, ge=1, description="Pairs that each row is drawn for in an epoch, each with another row of its label."
@@ -39,19 +36,15 @@ class SetfitSettings(BaseModel):
         "(oversampling), no pair twice and as few of the others (undersampling), no pair twice and every one counted "
         "once (unique).",
     )
-    C: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
-        "auto", description="Inverse of the head's regularisation; auto takes the best of several on validation rows."
-    )
 
 
-class Setfit:
+class Setfit(LinearHead):
     """`setfit`: the encoder goes through the training loop, its head is fitted in one go."""
 
     name = "setfit"
     summary = "Tune an encoder on pairs of rows, then fit a head on its features: for 2 to 64 rows a label."
     learns_from: LearnsFrom = "contrasts"
     tasks: tuple[str, ...] | None = ("classification", "pair", "relation")
-    bundle_kind = "frozen_encoder"
     settings: type[BaseModel] = SetfitSettings
     defaults: Mapping[str, Any] = MappingProxyType(
         {"epochs": 1, "learning_rate": 2e-5, "batch_rows": 16, "weight_decay": 0.01, "warmup": 0.1, "evaluations": 1}
@@ -81,25 +74,6 @@ class Setfit:
 
     def sampling(self, settings: SetfitSettings) -> PairSampling:
         return settings.pair_sampling
-
-    def fit(
-        self,
-        inputs: Array,
-        labels: Array,
-        targets: Targets,
-        settings: SetfitSettings,
-        *,
-        seed: int = 0,
-        validation: tuple[Array, Array] | None = None,
-        label_weights: Array | None = None,
-    ) -> HeadModel:
-        """The head on tuned features (N, D); see `FitMethod.fit`. `seed` changes nothing."""
-        wanted = None if settings.C == "auto" else settings.C
-        return fit_head(inputs, labels, targets, strength=wanted, validation=validation, label_weights=label_weights)
-
-    def load(self, folder: Path) -> HeadModel:
-        """The head that `HeadModel.save` wrote."""
-        return load_head(folder)
 
 
 METHOD = Setfit()

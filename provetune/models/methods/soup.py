@@ -10,45 +10,28 @@ Which runs are combined, and why so: `provetune.study.members`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from provetune.core.combining import Averaged
-from provetune.core.protocols import LearnsFrom
+from provetune.models.of_members import MemberSettings, OfMembers
 
 
-class SoupSettings(BaseModel):
+class SoupSettings(MemberSettings):
     """The fields that `soup` adds to a candidate."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    members: tuple[str, ...] = Field((), description="Names of the candidates whose weights are averaged.")
-    runs: int = Field(
-        1,
-        ge=1,
-        description="Models of each member in one run of the soup: run k of the member, and more that are trained for "
-        "this run alone.",
-    )
     greedy: bool = Field(
         False, description="Take models in order of their validation score, and only those that make it no worse."
     )
 
 
-class Soup:
+class Soup(OfMembers):
     """`soup`: the mean of several models' weights."""
 
     name = "soup"
     summary = "Average the weights of several models that began from the same backbone into one plain model."
-    learns_from: LearnsFrom = "members"
     averages: Averaged = "weights"
-    tasks: tuple[str, ...] | None = None
     bundle_kind = "transformers"
     settings: type[BaseModel] = SoupSettings
-    defaults: Mapping[str, Any] = MappingProxyType({})
-    deterministic = False
 
 
 METHOD = Soup()

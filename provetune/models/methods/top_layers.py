@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import LearnsFrom
+from provetune.models.kept_parts import KeptParts
 
 if TYPE_CHECKING:
     import torch
@@ -41,13 +40,11 @@ class TopLayersSettings(BaseModel):
     )
 
 
-class TopLayers:
+class TopLayers(KeptParts):
     """`top_layers`: the last layers and the head train."""
 
     name = "top_layers"
     summary = "Fine-tune the last layers and the head; what lies below stays as pretrained."
-    learns_from: LearnsFrom = "weights"
-    tasks: tuple[str, ...] | None = None
     bundle_kind = "transformers"
     settings: type[BaseModel] = TopLayersSettings
     defaults: Mapping[str, Any] = MappingProxyType(
@@ -60,7 +57,6 @@ class TopLayers:
             "warmup": 0.06,
         }
     )
-    deterministic = False
 
     def check(self, situation: Situation) -> None:
         """Refuse families whose layers are all one, and more layers than there are.
@@ -98,29 +94,6 @@ class TopLayers:
             stack.last_norm.requires_grad_(True)
         mark_added(model, self.name, {"train_layers": count})
         return model
-
-    def merge(self, model: torch.nn.Module) -> torch.nn.Module:
-        """The model itself: there is nothing to fold."""
-        return model
-
-    def save_adapter(self, model: torch.nn.Module, folder: Path) -> None:
-        """Write the weights that learned: ``adapter.safetensors`` and ``adapter.json``, which `attach` reads."""
-        from provetune.models.added_parts import save_parts
-
-        save_parts(model, folder)
-
-    def attach(self, model: torch.nn.Module, folder: Path) -> torch.nn.Module:
-        """The plain model with what `save_adapter` wrote in its place.
-
-        Raises:
-            CorruptError: what was kept cannot be read or does not fit.
-        """
-        from provetune.models.added_parts import load_parts, read_settings
-
-        settings = TopLayersSettings(**read_settings(folder, self.name))
-        prepared = self.prepare(model, settings, None)  # type: ignore[arg-type]
-        load_parts(prepared, folder)
-        return prepared.eval()
 
 
 def _too_many(wanted: int, there: int) -> UsageError:

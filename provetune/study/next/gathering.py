@@ -46,6 +46,9 @@ def gather_evidence(
 
     resolved = read_resolved(folder)
     problem = read_problem(folder / PROBLEM).problem
+    if problem.data.split.folds is not None:
+        hint = "Read `provetune report`; or run it without data.split.folds."
+        raise UsageError("`next` does not know cross-validated studies yet.", where=str(folder), hint=hint)
     task, targets = TASKS.get(resolved["task"]), Targets.from_json(resolved["targets"])
     metric = task.metrics[0]
     if not metric.higher_is_better:
@@ -120,7 +123,7 @@ def _usual(
     candidate: Candidate, method: Method, backbone: Mapping[str, Any] | None, found: Sequence[FinishedRun]
 ) -> dict[str, Any]:
     """What training would be set to where the file says nothing."""
-    from provetune.study.choices import size_of, training_choices
+    from provetune.study.training_choices import size_of, training_choices
 
     if method.learns_from not in BY_STEPS or backbone is None:
         return {}

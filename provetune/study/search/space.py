@@ -95,7 +95,8 @@ def refuse_bad_ranges(ranges: Ranges, candidate: Candidate, method: Method) -> N
                 Candidate.model_validate({**candidate.model_dump(exclude_unset=True), name: each})
             except ValidationError as error:
                 detail = error.errors(include_url=False)[0]["msg"]
-                raise UsageError(f"The search of '{name}' holds {each!r}, which it cannot have: {detail}.") from error
+                said = detail.removeprefix("Value error, ").replace("Input should be", "it must be").rstrip(".")
+                raise UsageError(f"The search of '{name}' holds {each!r}, which it cannot have: {said}.") from error
 
 
 def _ends(value: SearchRange) -> list[float]:

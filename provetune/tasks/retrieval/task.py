@@ -63,6 +63,7 @@ class Retrieval:
     # transformers' own gives a vector a token; sentence-transformers loads the bundle.
     pipeline: str | None = None
     answer_keys: tuple[str, ...] = ("embedding",)
+    each_token = False
     together = True
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (
         {
@@ -199,10 +200,13 @@ class Retrieval:
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any
     ) -> Sequence[Array]:
         """The vector of each text, float32 (D,)."""
+        return list(self.traced(model, batch, targets).cpu().numpy())
+
+    def traced(self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets) -> torch.Tensor:
+        """Vectors of the texts, float32 (B, D)."""
         from provetune.tasks.retrieval.vectors import embed
 
-        pooling = str(targets.options["pooling"])
-        return list(embed(model, batch["input_ids"], batch["attention_mask"], pooling).cpu().numpy())
+        return embed(model, batch["input_ids"], batch["attention_mask"], str(targets.options["pooling"]))
 
     def furnish(self, folder: Path, model: Any, tokenizer: Any, targets: Targets) -> None:
         """What sentence-transformers needs to load the bundle."""

@@ -58,6 +58,7 @@ class SpanQa:
     auto_class = "AutoModelForQuestionAnswering"
     pipeline: str | None = None
     answer_keys: tuple[str, ...] = ("answer", "score", "start", "end")
+    each_token = True
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (
         {
             "question": "Who wrote the report?",
@@ -161,9 +162,13 @@ class SpanQa:
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any
     ) -> Sequence[Array]:
         """Logits of beginning and end of each feature's tokens, (T, 2) each."""
-        found = _logits(model, batch).float().cpu().numpy()
+        found = self.traced(model, batch, targets).float().cpu().numpy()
         lengths = batch["attention_mask"].sum(dim=1).tolist()
         return [row[: int(length)] for row, length in zip(found, lengths, strict=True)]
+
+    def traced(self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets) -> torch.Tensor:
+        """Logits of beginning and end of every token, padding among them, (B, T, 2)."""
+        return _logits(model, batch)
 
     def loss(
         self, logits: torch.Tensor, labels: torch.Tensor, targets: Targets, weights: torch.Tensor | None

@@ -65,6 +65,7 @@ class Tagging:
     auto_class = "AutoModelForTokenClassification"
     pipeline: str | None = "token-classification"
     answer_keys: tuple[str, ...] = ("spans",)
+    each_token = True
     examples: tuple[Mapping[str, Any], Mapping[str, Any]] = (
         {"text": "Order 4711 goes to Anna in Lyon.", "label": [[6, 10, "number"], [19, 23, "name"], [27, 31, "city"]]},
         {"text": "Paul moved from Basel to Bern.", "label": [[0, 4, "name"], [16, 21, "city"], [25, 29, "city"]]},
@@ -187,9 +188,14 @@ class Tagging:
         self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets, tokenizer: Any
     ) -> Sequence[Array]:
         """Logits of each feature without its padding, float32 (T, 2 C + 1)."""
-        logits = model(**batch).logits.float().cpu().numpy()
+        logits = self.traced(model, batch, targets).float().cpu().numpy()
         lengths = batch["attention_mask"].sum(dim=1).tolist()
         return [logits[k, :length].copy() for k, length in enumerate(lengths)]
+
+    def traced(self, model: torch.nn.Module, batch: Mapping[str, torch.Tensor], targets: Targets) -> torch.Tensor:
+        """Logits of every piece, padding among them, (B, T, 2 C + 1)."""
+        logits: torch.Tensor = model(**batch).logits
+        return logits
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

@@ -11,17 +11,23 @@ them (TSA). Of several labels a row each is a choice of its own; numbers are com
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, RowUse, Situation, Stage
 from provetune.core.seeds import derive
-from provetune.training.agreement import NUMBERS, SEVERAL_LABELS, Agreement, refuse_other_kinds
+from provetune.training.agreement import Agreement, refuse_incomparable
+from provetune.training.answer_kinds import SEVERAL, VALUES
 from provetune.training.disturbed_tokens import TokenNoise
 from provetune.training.other_batches import OtherBatches, count_beside
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 
 class ConsistencySettings(BaseModel):
@@ -61,7 +67,7 @@ class Consistency:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation)
+        refuse_incomparable(self.name, situation)
         if situation.folder is not None and not situation.settings.get("consistency_rows"):
             raise UsageError(
                 "The objective 'consistency' needs rows without labels.",
@@ -111,10 +117,10 @@ class Consistent:
         """Mean over all unlabelled rows; those of unsure answers have none."""
         soft = self.given.consistency_temperature
         each = self.agreement.divergences(target, outputs, soft=soft)
-        if self.agreement.kind == NUMBERS:
+        if self.agreement.kind == VALUES:
             return each.mean()
         certain = self.agreement.certainties(target)
-        if self.agreement.kind == SEVERAL_LABELS:
+        if self.agreement.kind == SEVERAL:
             certain = certain.amin(dim=-1)
         return (each * (certain > self.given.consistency_threshold)).mean()
 

@@ -10,16 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
-from provetune.training.agreement import Agreement, refuse_other_kinds
+from provetune.training.agreement import Agreement, refuse_incomparable
 from provetune.training.word_swaps import WordSwaps, read_pairs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import torch
+
+    from provetune.core.minimised import Array
+else:
+    torch = import_later("torch")
 
 Pair = tuple[str, str]
 
@@ -55,7 +63,7 @@ class Counterfactual:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation)
+        refuse_incomparable(self.name, situation)
         if situation.task == "relation":
             raise UsageError(
                 "The objective 'counterfactual' swaps words, and the places of a relation's two things would move.",
@@ -68,7 +76,17 @@ class Counterfactual:
                 "The objective 'counterfactual' compares whole texts, not windows of them.",
                 hint="Set long_texts: head.",
             )
-        _pairs(situation.settings, situation.folder)
+        WordSwaps(_pairs(situation.settings, situation.folder))
+
+    def check_rows(self, settings: BaseModel, examples: pa.Table, folder: Path | None) -> None:
+        """Refuse texts that have none of the words.
+
+        Raises:
+            UsageError: none has one.
+        """
+        given = cast(CounterfactualSettings, settings)
+        if given.counterfactual_weight:
+            _swapped(given, folder, examples, np.arange(examples.num_rows))
 
     def files(self, settings: BaseModel) -> Mapping[str, str]:
         """The file with pairs."""
@@ -89,12 +107,7 @@ class Alike:
             return
         if run.examples is None:
             raise UsageError("Counterfactuals are made of the rows themselves, and this run has only their tokens.")
-        swaps = WordSwaps(_pairs(given.model_dump(), run.folder))
-        swapped, numbers = swaps.counterfactuals(run.examples, np.unique(run.features.rows))
-        if not len(numbers):
-            raise UsageError(
-                "No training text has one of the words of counterfactual_pairs.", hint="Check how they are written."
-            )
+        swapped, numbers = _swapped(given, run.folder, run.examples, np.unique(run.features.rows))
         self.features = run.encode(swapped)
         # Where a row is read both ways round, its first reading stands for it.
         rows, first = np.unique(self.features.rows, return_index=True)
@@ -119,6 +132,22 @@ class Alike:
             return self.agreement.distances(first, second).mean()
         both = self.agreement.divergences(first, second) + self.agreement.divergences(second, first)
         return both.mean() / 2
+
+
+def _swapped(
+    given: CounterfactualSettings, folder: Path | None, examples: pa.Table, rows: Array
+) -> tuple[pa.Table, Array]:
+    """The counterfactuals of those of `rows` that have one, and their numbers.
+
+    Raises:
+        UsageError: none has one.
+    """
+    swapped, numbers = WordSwaps(_pairs(given.model_dump(), folder)).counterfactuals(examples, rows)
+    if not len(numbers):
+        raise UsageError(
+            "No training text has one of the words of counterfactual_pairs.", hint="Check how they are written."
+        )
+    return swapped, numbers
 
 
 def _pairs(settings: Mapping[str, object], folder: Path | None) -> list[Pair]:

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
-from provetune.training.agreement import KINDS, NUMBERS, WORDS, Agreement, refuse_other_kinds
+from provetune.training.agreement import WITH_WORDS, Agreement, refuse_incomparable
+from provetune.training.answer_kinds import VALUES
 from provetune.training.teaching import teacher_of
 
 
@@ -52,7 +53,7 @@ class Distil:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation, (*KINDS, WORDS))
+        refuse_incomparable(self.name, situation, WITH_WORDS)
         if situation.folder is not None and not situation.settings.get("distil_from"):
             raise UsageError(
                 "The objective 'distil' needs a teacher.", hint="Name a bundle's folder with distil_from: FOLDER."
@@ -87,7 +88,7 @@ class Taught:
         gold, temperature = self.given.distil_gold, self.given.distil_temperature
         told, said = self.teacher.beside(found.outputs, batch, step.rows)
         apart = self.agreement.divergences(told, said, temperature=temperature).sum() / max(1, len(told))
-        if self.agreement.kind != NUMBERS:
+        if self.agreement.kind != VALUES:
             apart = apart * temperature**2
         return Pass(gold * found.loss + (1 - gold) * apart, found.outputs)
 

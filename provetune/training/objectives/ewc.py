@@ -42,6 +42,7 @@ class Ewc:
     summary = "Continual learning: weights that earlier rows depended on are held where they were (EWC)."
     settings: type[BaseModel] = EwcSettings
     stage: Stage = "term"
+    kept_weights = 2  # where they began, and how much each matters
 
     def check(self, situation: Situation) -> None:
         """Refuse a run without earlier rows, or without the head that learned from them.

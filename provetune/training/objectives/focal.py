@@ -7,15 +7,21 @@ weighted like the plain loss, where the paper divides by the number of its ancho
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch.nn import functional
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import LossRun, Situation, Stage, TaskLoss
 from provetune.training.answer_kinds import CLASSES, CONVERSATION, SEVERAL, TAGS, class_rows, refuse_other_kinds
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
 
 
 class FocalSettings(BaseModel):

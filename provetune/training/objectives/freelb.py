@@ -10,16 +10,21 @@ absolute ones for each set.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.core.seeds import derive
 from provetune.training.disturbance import DEFAULT_SIZE, Disturbance, Start, refuse_two_attacks
 from provetune.training.draws import RepeatedDraws, generator
 from provetune.training.embeddings import input_embeddings
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 
 class FreelbSettings(BaseModel):

@@ -9,16 +9,26 @@ part of a checkpoint. With an adjustment C, ℓ_g is raised by C / √n_g, n_g t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.core.suggest import advice
-from provetune.training.agreement import KINDS, WORDS, refuse_other_kinds
+from provetune.training.agreement import WITH_WORDS, refuse_incomparable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+    import torch
+
+    from provetune.core.minimised import Array
+else:
+    torch = import_later("torch")
 
 _RAW = "raw."
 _LEAST_GROUPS = 2
@@ -53,7 +63,7 @@ class GroupDro:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation, (*KINDS, WORDS))
+        refuse_incomparable(self.name, situation, WITH_WORDS)
         if situation.folder is None:
             return
         column = str(situation.settings.get("group_dro_column") or "")
@@ -64,6 +74,15 @@ class GroupDro:
             )
         if column not in situation.columns:
             raise UsageError(f"There is no column '{column}' of groups.", hint=advice(column, situation.columns))
+
+    def check_rows(self, settings: BaseModel, examples: pa.Table, folder: Path | None) -> None:
+        """Refuse rows of one group.
+
+        Raises:
+            UsageError: there is only one.
+        """
+        column = cast(GroupDroSettings, settings).group_dro_column
+        _refuse_one_group(_cells(examples, column), column)
 
     def begin(self, run: LossRun, settings: BaseModel) -> WorstGroup:
         """Find the groups of the training rows.
@@ -82,13 +101,11 @@ class WorstGroup:
         column = f"{_RAW}{given.group_dro_column}"
         if run.examples is None or column not in run.examples.column_names:
             raise UsageError(f"The training rows have no column '{given.group_dro_column}' of groups.")
-        cells = ["" if cell is None else cell for cell in run.examples.column(column).to_pylist()]
-        self.names, self.groups = np.unique(np.asarray(cells, dtype=object).astype(str), return_inverse=True)
-        counts = np.bincount(self.groups[np.unique(run.features.rows)], minlength=len(self.names))
-        if (counts > 0).sum() < _LEAST_GROUPS:
-            raise UsageError(
-                f"All training rows are of one group of '{given.group_dro_column}'.", hint="Take objective: plain."
-            )
+        cells = _cells(run.examples, given.group_dro_column)
+        self.names, self.groups = np.unique(cells, return_inverse=True)
+        learned = np.unique(run.features.rows)
+        _refuse_one_group(cells[learned], given.group_dro_column)
+        counts = np.bincount(self.groups[learned], minlength=len(self.names))
         there = torch.from_numpy(counts > 0)
         self.raised = given.group_dro_adjustment / torch.from_numpy(np.maximum(counts, 1)).double().sqrt()
         self.weights = there.double() / there.sum()
@@ -122,6 +139,17 @@ class WorstGroup:
         for group, loss in losses.items():
             moved[group] *= float(np.exp(self.given.group_dro_step * loss))
         self.weights = moved / moved.sum()
+
+
+def _cells(examples: pa.Table, column: str) -> Array:
+    """The group of each row, (N,); rows without one are a group of their own."""
+    cells = ["" if cell is None else cell for cell in examples.column(f"{_RAW}{column}").to_pylist()]
+    return np.asarray(cells, dtype=object).astype(str)
+
+
+def _refuse_one_group(cells: Array, column: str) -> None:
+    if len(np.unique(cells)) < _LEAST_GROUPS:
+        raise UsageError(f"All training rows are of one group of '{column}'.", hint="Take objective: plain.")
 
 
 OBJECTIVE = GroupDro()

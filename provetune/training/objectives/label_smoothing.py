@@ -7,13 +7,12 @@ term of the sum, as in torch. Texts to be written are smoothed by their task's o
 
 from __future__ import annotations
 
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch.nn import functional
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import LossRun, Situation, Stage, TaskLoss
 from provetune.training.answer_kinds import (
     CLASSES,
@@ -24,6 +23,13 @@ from provetune.training.answer_kinds import (
     class_rows,
     refuse_other_kinds,
 )
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
 
 
 class LabelSmoothingSettings(BaseModel):

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
-from provetune.training.agreement import KINDS, NUMBERS, WORDS, Agreement, refuse_other_kinds
+from provetune.training.agreement import WITH_WORDS, Agreement, refuse_incomparable
+from provetune.training.answer_kinds import VALUES
 from provetune.training.teaching import Teaches, teacher_of
 
 
@@ -47,7 +48,7 @@ class Lwf:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation, (*KINDS, WORDS))
+        refuse_incomparable(self.name, situation, WITH_WORDS)
         if situation.folder is not None and not situation.settings.get("keep_head"):
             raise UsageError(
                 "The objective 'lwf' keeps what an earlier model knew, and the candidate begins with a new head.",
@@ -82,7 +83,7 @@ class Kept:
         temperature = self.given.lwf_temperature
         told, said = self.teacher.beside(found.outputs, batch, step.rows)
         each = self.agreement.divergences(told, said, temperature=temperature)
-        if self.agreement.kind != NUMBERS:
+        if self.agreement.kind != VALUES:
             # The cross-entropy of the paper: the entropy of its targets is a constant beside the divergence.
             each = each + self.agreement.entropies(told / temperature)
         return Pass(found.loss + self.given.lwf_strength * each.sum() / max(1, len(told)), found.outputs)

@@ -10,16 +10,21 @@ is drawn comes of the seed and the step alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import numpy as np
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.core.seeds import derive
 from provetune.training.answer_kinds import CLASSES, ORDERED, SEVERAL, VALUES, refuse_other_kinds
 from provetune.training.embeddings import changed_embeddings, input_embeddings
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 
 class MixupSettings(BaseModel):

@@ -10,16 +10,23 @@ the step; and the labels may come from a bundle instead, asked once before train
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from torch.nn import functional
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, RowUse, Situation, Stage
-from provetune.training.agreement import ONE_LABEL, SEVERAL_LABELS, Agreement, refuse_other_kinds
+from provetune.training.agreement import Agreement, refuse_incomparable
+from provetune.training.answer_kinds import CLASSES, ORDERED, SEVERAL
 from provetune.training.other_batches import OtherBatches, count_beside
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
 
 
 class PseudoLabelsSettings(BaseModel):
@@ -69,7 +76,7 @@ class PseudoLabels:
         Raises:
             UsageError: it cannot work.
         """
-        refuse_other_kinds(self.name, situation, (*ONE_LABEL, SEVERAL_LABELS))
+        refuse_incomparable(self.name, situation, (CLASSES, ORDERED, SEVERAL))
         if situation.folder is not None and not situation.settings.get("pseudo_labels_rows"):
             raise UsageError(
                 "The objective 'pseudo_labels' needs rows without labels.",
@@ -129,7 +136,7 @@ class SelfTaught:
             teacher: logits or log-probabilities that the labels are made of, (U, C).
         """
         sure = self.agreement.certainties(teacher) >= self.given.pseudo_labels_threshold
-        if self.agreement.kind == SEVERAL_LABELS:
+        if self.agreement.kind == SEVERAL:
             each = functional.binary_cross_entropy_with_logits(outputs, (teacher > 0).float(), reduction="none")
             return (each * sure).mean()
         if not bool(sure.any()):

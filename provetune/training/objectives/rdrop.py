@@ -8,14 +8,19 @@ in the paper's experiments on them; `provetune.training.answer_kinds` has the ot
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.training.answer_kinds import EVERY, divergence, refuse_other_kinds
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = import_later("torch")
 
 
 class RdropSettings(BaseModel):
@@ -43,6 +48,10 @@ class Rdrop:
             UsageError: the task's is such a kind.
         """
         refuse_other_kinds(self.name, situation, EVERY, "Leave it out.")
+
+    def compares(self, settings: BaseModel) -> bool:
+        """Always, but at weight 0."""
+        return cast(RdropSettings, settings).rdrop_weight > 0
 
     def begin(self, run: LossRun, settings: BaseModel) -> TwoPasses:
         """The term on this model.

@@ -10,16 +10,22 @@ layer.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch.nn import functional
 
 from provetune.core.errors import UsageError
+from provetune.core.lazy import import_later
 from provetune.core.minimised import Batch, LossRun, LossStep, Pass, Situation, Stage
 from provetune.training.answer_kinds import CLASSES, ORDERED, refuse_other_kinds
 from provetune.training.pooled import PooledVectors
+
+if TYPE_CHECKING:
+    import torch
+    from torch.nn import functional
+else:
+    torch = import_later("torch")
+    functional = import_later("torch.nn.functional")
 
 
 class SupconSettings(BaseModel):

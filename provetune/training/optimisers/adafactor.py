@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from provetune.training.optimisers._torch_based import TorchBased
-
 if TYPE_CHECKING:
     import torch
+
+    from provetune.training.optimisers import Optimiser
 
 
 class Adafactor:
@@ -36,8 +36,10 @@ class Adafactor:
         weight_decay: float,
         factors: Mapping[str, float] | None = None,
         fast: torch.dtype | None = None,
-    ) -> TorchBased:
+    ) -> Optimiser:
         """See `OptimiserKind.make`; there is no fast way."""
+        from provetune.training.optimisers._torch_based import TorchBased
+
         return TorchBased(model, _adafactor, weight_decay=weight_decay, factors=factors)
 
 

@@ -7,13 +7,12 @@ arXiv:1711.05101, algorithm 1), so that it means the same as with the other opti
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
-from provetune.training.optimisers._torch_based import TorchBased
-
-MOMENTUM = 0.9
+    from provetune.training.optimisers import Optimiser
 
 
 class Sgd:
@@ -35,31 +34,12 @@ class Sgd:
         weight_decay: float,
         factors: Mapping[str, float] | None = None,
         fast: torch.dtype | None = None,
-    ) -> TorchBased:
+    ) -> Optimiser:
         """See `OptimiserKind.make`; there is no fast way."""
+        from provetune.training.optimisers._sgdw import Sgdw
+        from provetune.training.optimisers._torch_based import TorchBased
+
         return TorchBased(model, Sgdw, weight_decay=weight_decay, factors=factors)
-
-
-class Sgdw(torch.optim.SGD):
-    """PyTorch's SGD, with the decay taken out of the gradient.
-
-    Args:
-        groups: parameter groups; their ``weight_decay`` is decoupled.
-    """
-
-    def __init__(self, groups: list[dict[str, Any]]) -> None:
-        plain = [{**group, "weight_decay": 0.0, "decoupled": group["weight_decay"]} for group in groups]
-        super().__init__(plain, lr=0.0, momentum=MOMENTUM)
-
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> Any:
-        """Shrink what has a gradient, then step."""
-        for group in self.param_groups:
-            shrink = 1.0 - group["lr"] * group["decoupled"]
-            for parameter in group["params"]:
-                if parameter.grad is not None and shrink != 1.0:
-                    parameter.mul_(shrink)
-        return super().step(closure)
 
 
 OPTIMISER = Sgd()

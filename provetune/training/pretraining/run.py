@@ -26,7 +26,7 @@ from provetune.core.protocols import Metric, Targets
 from provetune.core.seeds import derive
 from provetune.models import own
 from provetune.models.backbones import Backbone, find_backbone
-from provetune.models.cache import cache_errors, cache_folder, locks_folder
+from provetune.models.cache import cache_errors, locks_folder
 from provetune.training.pretraining.kinds import KINDS
 from provetune.training.pretraining.record import notes_of, write_record
 from provetune.training.pretraining.settings import PretrainSettings, settle
@@ -113,7 +113,7 @@ def pretrain(
         return made
     with cache_errors():
         locks_folder().mkdir(parents=True, exist_ok=True)
-        with FileLock(locks_folder() / f"own-{name}.lock"):
+        with FileLock(own.lock_file(name)):
             return job.made_before() or _make(job, checkpoint_minutes, listener or _silent)
 
 
@@ -139,7 +139,7 @@ class _Job:
     @property
     def work(self) -> Path:
         """Where it is worked on; other settings work elsewhere."""
-        return cache_folder() / "pretraining" / f"{self.name}-{self.identity[:12]}"
+        return own.work_folder(self.name, self.identity)
 
     def made_before(self) -> Pretrained | None:
         """The result, if it is there.

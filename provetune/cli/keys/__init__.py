@@ -1,0 +1,1 @@
+"""Keys of the service: make one, see which there are, take one back."""

@@ -1,0 +1,136 @@
+"""Weights set to zero, one by one, where they are smallest; what is left is trained in between.
+
+Global magnitude pruning of the layers' matrices, the share of zeros rising over a few rounds along the cubic curve of
+Zhu and Gupta (2017, arXiv:1710.01878), a short training before each further cut. Departure: training between cuts is
+not held to the zeros, so that a weight may come back, and the last cut is not trained after; what it costs is what the
+gate judges.
+
+The file does not get smaller and answers do not come sooner: zeros are stored and multiplied like other numbers. It is
+for whoever compresses the file (how small it gets is among the notes) or has a runtime that skips zeros.
+"""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from pydantic import BaseModel, Field
+
+from provetune.compression.healing import Healing, heal
+from provetune.compression.parent_model import PLAIN, load_parent, save_start
+
+if TYPE_CHECKING:
+    import torch
+
+    from provetune.compression.step import Given, Made
+
+_LEVEL = 6
+
+
+class SparsifySettings(Healing):
+    """How many weights become zero."""
+
+    share: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="Share of the layers' weights that is zero.")
+    rounds: Annotated[int, Field(ge=1)] = Field(3, description="Cuts that the share is reached in.")
+    epochs: Annotated[float, Field(ge=0)] = Field(
+        2.0, description="Passes over the training rows between two cuts; 0 trains nothing."
+    )
+
+
+class Sparsify:
+    """`sparsify`: the smallest weights become zero."""
+
+    name = "sparsify"
+    summary = "Set the smallest weights to zero, training in between; the file is smaller only once it is compressed."
+    takes = PLAIN
+    settings: type[BaseModel] = SparsifySettings
+    learns = True
+
+    def apply(self, given: Given, settings: Any) -> Made:
+        """Cut, train, cut."""
+        from provetune.compression.step import Made
+        from provetune.models.loading import load_model
+
+        asked = cast(SparsifySettings, settings)
+        model, tokenizer = load_parent(given)
+        record: dict[str, Any] = {}
+        targets = None
+        before = compressed_bytes(model)
+        for number, share in enumerate(shares(asked.share, asked.rounds)):
+            cut_smallest(model, share)
+            if number == asked.rounds - 1 or asked.epochs == 0:
+                continue
+            own = replace(given, folder=given.folder / f"round-{number}")
+            own.folder.mkdir(parents=True, exist_ok=True)
+            model, record, targets = _trained(own, save_start(own, model, tokenizer), asked, load_model)
+        notes = {
+            "share_of_zeros": zero_share(model),
+            "compressed_bytes_before": before,
+            "compressed_bytes_after": compressed_bytes(model),
+            "size_on_the_disk": "as before: zeros are stored",
+        }
+        return Made(given.bundle.kind, model=model, tokenizer=tokenizer, record=record, targets=targets, notes=notes)
+
+
+def shares(last: float, rounds: int) -> list[float]:
+    """The share of zeros after each cut: s · (1 − (1 − k/n)³), k = 1 … n."""
+    return [last * (1 - (1 - number / rounds) ** 3) for number in range(1, rounds + 1)]
+
+
+def layer_weights(model: torch.nn.Module) -> list[torch.Tensor]:
+    """The matrices of the layers' linear maps; embeddings, norms and the head stay whole."""
+    import torch
+
+    from provetune.models.layer_stacks import layer_stacks
+
+    linear = [
+        module
+        for stack in layer_stacks(model)
+        for layer in stack.layers
+        for module in layer.modules()
+        if isinstance(module, torch.nn.Linear)
+    ]
+    return list({id(module.weight): module.weight for module in linear}.values())
+
+
+def cut_smallest(model: torch.nn.Module, share: float) -> None:
+    """Set this share of all the layers' weights to zero, the smallest wherever they are."""
+    import torch
+
+    weights = layer_weights(model)
+    sizes = torch.cat([weight.detach().abs().flatten() for weight in weights])
+    count = round(share * len(sizes))
+    if count == 0:
+        return
+    zeroed = torch.zeros(len(sizes), dtype=torch.bool)
+    zeroed[torch.argsort(sizes, stable=True)[:count]] = True
+    start = 0
+    with torch.no_grad():
+        for weight in weights:
+            weight[zeroed[start : start + weight.numel()].view_as(weight)] = 0.0
+            start += weight.numel()
+
+
+def zero_share(model: torch.nn.Module) -> float:
+    """Share of the layers' weights that is zero."""
+    weights = layer_weights(model)
+    return float(sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights))
+
+
+def compressed_bytes(model: torch.nn.Module) -> int:
+    """Bytes of the layers' weights once a usual compressor (zlib) has been over them."""
+    return sum(len(zlib.compress(weight.detach().numpy().tobytes(), _LEVEL)) for weight in layer_weights(model))
+
+
+def _trained(given: Given, start: Path, settings: Healing, load: Any) -> tuple[Any, dict[str, Any], Any]:
+    from provetune.models.bundle import open_bundle
+
+    folder = heal(given, start, settings)
+    record = open_bundle(folder, verify=False).record
+    changed = {name: record.get(name) for name in ("encode", "precision")}
+    return load(folder, given.task.auto_class, {}, seed=0), changed, open_bundle(folder, verify=False).targets
+
+
+STEP = Sparsify()
