@@ -7,7 +7,6 @@ come before it. Whoever guards the door wraps all of that.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from provetune.serving.describing_api import document
@@ -82,10 +81,10 @@ def create_described(service: Service, *, page: bool, quick: dict[str, Applicati
     app.include_router(router(service))
     # So that other methods of these addresses are answered with 405.
     app.router.routes.extend(Route(path, found, methods=["POST"]) for path, found in quick.items())
-    if page and find_spec("provetune.serving.page") is not None:
-        from provetune.serving import page as pages
+    if page:
+        from provetune.serving.page import router as page_router
 
-        app.include_router(pages.router(service))
+        app.include_router(page_router(service))
 
     def describe() -> dict[str, Any]:
         base = get_openapi(title=app.title, version=app.version, routes=app.routes)

@@ -1,58 +1,22 @@
-"""One bundle behind the service: its queue, its workers, and what happens when one of them dies or sticks."""
+"""One bundle behind the service: its queue, and who gets which answer."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
-from provetune.core.errors import ProvetuneError
 from provetune.serving.batcher import Batcher, BatchLimits, Entry
+from provetune.serving.crew import Crew, Slot, Start, start_worker
 from provetune.serving.describing import Description
 from provetune.serving.faults import Fault, draining, late, worker_died
 from provetune.serving.measures import LaneMeasures
 from provetune.serving.settings import Settings
 from provetune.serving.tickets import ClientGone, StreamTicket, Ticket
 from provetune.serving.tokens import TokenCounter
-from provetune.serving.worker_process import WorkerProcess
 
-_LOG = logging.getLogger("provetune.serving")
-_PAUSES_S = (0.0, 0.2, 1.0, 2.0, 5.0)
-_LONG_LIFE_S = 60.0
-_PING_AFTER_S = 1.0
 _SLOWLY = 0.2
-Start = Callable[[Description, Settings, Any, Any], WorkerProcess]
-
-
-@dataclass(eq=False)
-class Slot:
-    """A place for a worker, and what it computes.
-
-    Attributes:
-        batch: the items it is asked about; empty where it is idle.
-        retiring: another bundle has taken its place; it ends when its batch is done.
-    """
-
-    worker: WorkerProcess = field(init=False)
-    number: int = 0
-    batch: Sequence[Entry] = ()
-    began: float = 0.0
-    retiring: bool = False
-
-
-def start_worker(description: Description, settings: Settings, on_frame: Any, on_death: Any) -> WorkerProcess:
-    """A worker for a bundle, not started yet."""
-    asked = {
-        "path": str(description.path),
-        "threads": settings.threads,
-        "precision": settings.precision,
-        "device": settings.device,
-        "example": None if description.writes else description.example,
-    }
-    return WorkerProcess(asked, on_frame, on_death)
 
 
 class Lane:
@@ -69,19 +33,15 @@ class Lane:
     ) -> None:
         self.description, self.settings, self.measures = description, settings, measures
         self.count_tokens = TokenCounter(description, settings.max_batch_tokens)
-        self._make = make
+        self._crew = Crew(self, settings, make)
         self._batcher = Batcher(
             BatchLimits(settings.max_batch_tokens, settings.max_batch_rows, settings.max_wait_ms / 1000, settings.queue)
         )
-        self._slots: list[Slot] = []
-        self._retired: set[Slot] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._pump_soon = self._closing = False
         self._numbers = 0
         self._row_s = 0.01
         self._token_s = 0.0
-        self._deaths = 0
         measures.watch(lambda: self._batcher.rows)
 
     # -- asking ------------------------------------------------------------------------------------------------------
@@ -141,7 +101,7 @@ class Lane:
             self.measures.cancelled(dropped)
         ticket.fail(error or ClientGone())
         if isinstance(ticket, StreamTicket):
-            for slot in [*self._slots, *self._retired]:
+            for slot in self._crew.everyone():
                 if slot.batch and slot.batch[0].ticket is ticket:
                     slot.worker.send({"op": "cancel", "id": slot.number})
 
@@ -164,7 +124,7 @@ class Lane:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for slot in self._slots:
+        for slot in self._crew:
             if slot.batch or not slot.worker.alive:
                 continue
             wait = self._batcher.wait(time.monotonic())
@@ -188,7 +148,8 @@ class Lane:
         slot.worker.send(head, [encode_row(entry.item) for entry in batch])
         self.measures.batch(len(batch), sum(entry.tokens for entry in batch))
 
-    def _on_frame(self, slot: Slot, head: dict[str, Any], rows: list[bytes]) -> None:
+    def on_frame(self, slot: Slot, head: dict[str, Any], rows: list[bytes]) -> None:
+        """A worker has answered, or told a piece of an answer."""
         if head.get("id") != slot.number or not slot.batch:
             return
         ticket = slot.batch[0].ticket
@@ -203,10 +164,10 @@ class Lane:
                 elif not ticket.done:
                     ticket.answer(0, b"{}")
                     ticket.pieces.put_nowait(None)
-                self._free(slot)
+                self._crew.free(slot)
             case "answers":
                 self._tell(slot, head.get("faults") or {}, rows)
-                self._free(slot)
+                self._crew.free(slot)
 
     def _tell(self, slot: Slot, faults: dict[str, Any], rows: list[bytes]) -> None:
         """Give every item's answer to the request that asked it."""
@@ -225,13 +186,18 @@ class Lane:
                 many = len(entry.ticket.entries) > 1
                 self.give_up(entry.ticket, _fault_of_item(fault, entry.place if many else None))
 
-    def _free(self, slot: Slot) -> None:
-        slot.batch = ()
-        if slot.retiring:
-            self._retired.discard(slot)
-            self._spawn(slot.worker.stop())
-        else:
-            self._pump_later()
+    def on_lost(self, batch: Sequence[Entry]) -> None:
+        """Requests in flight fail; what waits goes on waiting for the worker that is started now."""
+        for entry in batch:
+            entry.ticket.fail(worker_died())
+
+    def on_restart(self) -> None:
+        """A worker is started in a dead one's place."""
+        self.measures.restarted()
+
+    def on_idle(self) -> None:
+        """A worker has nothing to do."""
+        self._pump_later()
 
     def _learn_speed(self, slot: Slot) -> None:
         """How long a row and a token take here, as a mean in which the past fades."""
@@ -251,9 +217,7 @@ class Lane:
         Raises:
             ProvetuneError: the bundle cannot be loaded, or its golden examples are answered differently.
         """
-        self._slots = await self._start_slots(self.description)
-        self._spawn(self._watch())
-        self._pump_later()
+        await self._crew.start(self.description)
 
     async def reload(self, description: Description) -> None:
         """Take another bundle, or this one as it lies there now. The old one answers until the new one is ready, and
@@ -262,17 +226,12 @@ class Lane:
         Raises:
             ProvetuneError: it cannot be loaded; the old one stays.
         """
-        fresh = await self._start_slots(description)
-        self.description = description
-        self.count_tokens = TokenCounter(description, self.settings.max_batch_tokens)
-        old, self._slots = self._slots, fresh
-        for slot in old:
-            slot.retiring = True
-            if slot.batch:
-                self._retired.add(slot)
-            else:
-                self._spawn(slot.worker.stop())
-        self._pump_later()
+
+        def take_over() -> None:
+            self.description = description
+            self.count_tokens = TokenCounter(description, self.settings.max_batch_tokens)
+
+        await self._crew.replace(description, take_over)
 
     async def close(self) -> None:
         """End the workers. Whoever still waits is told."""
@@ -280,108 +239,21 @@ class Lane:
         while batch := self._batcher.take():
             for entry in batch:
                 entry.ticket.fail(draining())
-        slots = [*self._slots, *self._retired]
-        self._slots = []
-        await asyncio.gather(*(slot.worker.stop() for slot in slots))
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._crew.close()
 
     def state(self) -> str:
         """``"ready"``, or in a word why not."""
-        alive = [slot for slot in self._slots if slot.worker.alive]
-        if not alive:
-            return "starting" if not self._deaths else "restarting"
-        return "stuck" if all(self._stuck(slot, self.settings.stall_s) for slot in alive) else "ready"
+        return self._crew.state()
 
     @property
     def engine(self) -> str:
-        return next((slot.worker.engine for slot in self._slots if slot.worker.alive), "")
+        """What computes, in words."""
+        return self._crew.engine
 
     @property
     def pids(self) -> list[int]:
         """Process numbers of its workers."""
-        return [slot.worker.pid for slot in self._slots if slot.worker.alive]
-
-    async def _start_slots(self, description: Description) -> list[Slot]:
-        made = [self._new_slot(description) for _ in range(self.settings.workers)]
-        starts = [slot.worker.start(self.settings.start_s) for slot in made]
-        found = await asyncio.gather(*starts, return_exceptions=True)
-        errors = [each for each in found if isinstance(each, BaseException)]
-        if errors:
-            for slot in made:
-                slot.worker.kill()
-                await slot.worker.reap()
-            raise errors[0]
-        return made
-
-    def _new_slot(self, description: Description) -> Slot:
-        slot = Slot()
-        slot.worker = self._make(
-            description,
-            self.settings,
-            lambda head, rows: self._on_frame(slot, head, rows),
-            lambda _: self._on_death(slot),
-        )
-        return slot
-
-    def _on_death(self, slot: Slot) -> None:
-        """In-flight requests fail; what waits goes on waiting for the worker that is started now."""
-        batch, slot.batch = slot.batch, ()
-        for entry in batch:
-            entry.ticket.fail(worker_died())
-        self._retired.discard(slot)
-        self._spawn(slot.worker.reap())
-        if slot in self._slots and not self._closing:
-            self._deaths += 1
-            self.measures.restarted()
-            _LOG.warning("The worker of '%s' (process %d) died.", self.description.name, slot.worker.pid)
-            self._spawn(self._replace(slot))
-
-    async def _replace(self, dead: Slot) -> None:
-        """A new worker in a dead one's place; tried again and again, slower each time."""
-        for attempt in range(1_000_000):
-            await asyncio.sleep(_PAUSES_S[min(attempt, len(_PAUSES_S) - 1)])
-            if self._closing or dead not in self._slots:
-                return
-            fresh = self._new_slot(self.description)
-            try:
-                await fresh.worker.start(self.settings.start_s)
-            except ProvetuneError as error:
-                _LOG.error("The worker of '%s' does not start: %s", self.description.name, error)
-                await fresh.worker.reap()
-                continue
-            if dead not in self._slots:
-                await fresh.worker.stop()
-                return
-            self._slots[self._slots.index(dead)] = fresh
-            self._pump_later()
-            return
-
-    async def _watch(self) -> None:
-        """Ask idle workers for a sign of life, and end those that give none."""
-        while not self._closing:
-            await asyncio.sleep(_PING_AFTER_S / 2)
-            for slot in [*self._slots, *self._retired]:
-                worker = slot.worker
-                if not worker.alive:
-                    continue
-                if worker.asked is None and not slot.batch and time.monotonic() - worker.heard > _PING_AFTER_S:
-                    worker.send({"op": "ping"})
-                if self._stuck(slot, self.settings.hang_s):
-                    _LOG.error("The worker of '%s' (process %d) is stuck.", self.description.name, worker.pid)
-                    worker.kill()
-
-    def _stuck(self, slot: Slot, limit_s: float) -> bool:
-        """Whether a worker has been silent too long. One that writes a whole answer may take as long as a caller."""
-        if self.description.writes and slot.batch:
-            limit_s = max(limit_s, self.settings.deadline_s)
-        return slot.worker.silent_s() > limit_s
-
-    def _spawn(self, work: Any) -> None:
-        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return self._crew.pids
 
 
 def _fault_of_item(fault: Sequence[Any], place: int | None) -> Fault:

@@ -12,9 +12,10 @@ from typing import Any
 from provetune.core.errors import ProvetuneError, Refused, UsageError
 from provetune.core.suggest import advice
 from provetune.serving.aliases import ALIASES, CANARY, PRODUCTION, SHADOW, AliasFile, Table, Target, check_share
+from provetune.serving.crew import Start, start_worker
 from provetune.serving.describing import Description, describe
 from provetune.serving.faults import Fault, draining
-from provetune.serving.lane import Lane, Start, start_worker
+from provetune.serving.lane import Lane
 from provetune.serving.measures import Measures
 from provetune.serving.settings import Settings
 from provetune.serving.traffic import falls_in

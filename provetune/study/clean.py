@@ -23,6 +23,8 @@ from provetune.study.workspace import PUT_ASIDE, Workspace
 
 PRETRAINING = "pretraining"
 _LEFTOVERS = (".*.part", ".*.retired*")
+_COMPRESSED, _COMPRESSING = f"{BUNDLE}-*", ".*.compress"
+"""What `provetune compress` made of a run's bundle, and where it is making it."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,8 @@ class Item:
 
     Attributes:
         path: where it lies.
-        kind: ``"cache"``, ``"checkpoint"``, ``"leftover"``, ``"bundle"``, ``"put_aside"``, ``"evidence"``,
-            ``"ledger"`` or ``"pretraining"``.
+        kind: ``"cache"``, ``"checkpoint"``, ``"leftover"``, ``"bundle"``, ``"derivative"``,
+            ``"compression"``, ``"put_aside"``, ``"evidence"``, ``"ledger"`` or ``"pretraining"``.
         study: the study it belongs to, None for the workspace's own.
         bytes: what it takes.
         removable: whether `clean` frees it.
@@ -153,8 +155,19 @@ def _trial_items(place: Path, study_id: str, best: Path | None) -> Iterator[Item
         else:
             why = "Not the study's best bundle."
         yield Item(str(bundle), "bundle", study_id, _size(bundle), best is not None and bundle != best, why)
+    yield from _compressed_items(place, study_id)
     for path in _leftovers(place):
         yield Item(str(path), "leftover", study_id, _size(path), True, "Half written when a run was killed.")
+
+
+def _compressed_items(place: Path, study_id: str) -> Iterator[Item]:
+    for path in sorted(path for path in place.glob(_COMPRESSED) if path.is_dir()):
+        why = "Made by `provetune compress`. Whoever asked for it removes its folder."
+        yield Item(str(path), "derivative", study_id, _size(path), False, why)
+    for path in sorted(place.glob(_COMPRESSING)):
+        busy = _is_worked_on(path.with_name(f"{path.name}.lock"))
+        why = "A bundle is being compressed." if busy else "An interrupted `provetune compress` goes on from here."
+        yield Item(str(path), "compression", study_id, _size(path), not busy, why)
 
 
 def _best_bundle(folder: Path) -> Path | None:

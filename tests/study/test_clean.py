@@ -11,6 +11,7 @@ from finished_study import GOLD, make_study
 
 from provetune.core.errors import EnvironmentFault
 from provetune.core.files import read_json
+from provetune.core.locks import exclusive
 from provetune.models import own
 from provetune.study.clean import clean, survey
 from provetune.study.report import report_document
@@ -142,3 +143,19 @@ def test_pretraining_that_is_going_on_stays(workspace: Workspace, begun: Path) -
     with FileLock(lock):
         clean(workspace, apply=True, pretraining=True)
     assert (begun / "checkpoint" / "state").exists()
+
+
+def test_what_compress_made_stays_and_what_it_began_can_go(workspace: Workspace) -> None:
+    place = workspace.study_folder("done-1") / "trials/full-0"
+    for name in ("bundle-int8", ".bundle-onnx.compress", ".bundle-fp16.compress"):
+        (place / name).mkdir()
+        (place / name / "weights").write_bytes(b"x" * 40)
+    with exclusive(place / ".bundle-fp16.compress.lock", what="compress to bundle-fp16"):
+        kinds = {Path(item["path"]).name: (item["kind"], item["removable"]) for item in survey(workspace)["items"]}
+        assert kinds["bundle-int8"] == ("derivative", False)
+        assert kinds[".bundle-onnx.compress"] == ("compression", True)
+        assert kinds[".bundle-fp16.compress"] == ("compression", False)
+        clean(workspace, apply=True)
+    assert (place / "bundle-int8/weights").exists()
+    assert not (place / ".bundle-onnx.compress").exists()
+    assert (place / ".bundle-fp16.compress/weights").exists()
