@@ -126,7 +126,12 @@ SETS: dict[str, TaskSet] = {
     "dialogsum": TaskSet(
         "chat",
         "en",
-        _files("train.jsonl", test="dev.jsonl", columns={"text": "dialogue", "label": "summary"}),
+        _files(
+            "train.jsonl",
+            test="dev.jsonl",
+            columns={"text": "dialogue", "label": "summary"},
+            split={"validation": 0.02},  # a summary is written for each of them whenever the model is scored
+        ),
         "rougeL",
         {"baseline": "untrained"},
         {"method": "lora", "epochs": 1},

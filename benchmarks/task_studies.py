@@ -98,7 +98,7 @@ def _data(name: str, facts: TaskSet) -> dict[str, Any]:
     folder = DATA / (facts.folder or name)
     files = ("train", "validation", "test")
     written = {key: str(folder / value) if key in files else value for key, value in facts.data.items()}
-    return {**written, "split": {"seed": SPLIT_SEED}}
+    return {**written, "split": {**facts.data.get("split", {}), "seed": SPLIT_SEED}}
 
 
 def spec_of(study: ResolvedStudy, candidate: str) -> TrialSpec:
