@@ -11,9 +11,11 @@ import pytest
 
 from provetune.core.errors import ProvetuneError, UsageError
 from provetune.inference.predictor import load
+from provetune.models.methods.full import FullSettings
 from provetune.problem.syntax import Candidate
 from provetune.study.run import run
-from provetune.study.support import refuse_unknown_dropouts
+from provetune.study.support import refuse_unfit_parts
+from provetune.tasks import TASKS
 
 WriteProblem = Callable[..., Path]
 QUICK: dict[str, Any] = {"epochs": 1, "batch_rows": 16, "precision": "fp32"}
@@ -84,8 +86,9 @@ def test_a_dropout_that_the_family_lacks_is_told_with_its_place(tmp_path: Path) 
     (tmp_path / "config.json").write_text('{"model_type": "mpnet"}')
     candidate = Candidate.model_validate({"method": "full", "head_dropout": 0.3, "hidden_dropout": 0.2})
     backbone: Any = SimpleNamespace(path=tmp_path)
+    task = TASKS.get("classification")
     with pytest.raises(UsageError, match="family 'mpnet' have no head_dropout") as caught:
-        refuse_unknown_dropouts(candidate, backbone, lambda field: f"problem.yaml:{field}")
+        refuse_unfit_parts(candidate, FullSettings(), backbone, task, lambda field: f"problem.yaml:{field}")
     assert caught.value.where == "problem.yaml:head_dropout"
     assert caught.value.hint == "They have hidden_dropout and attention_dropout."
-    refuse_unknown_dropouts(candidate, None, str)
+    refuse_unfit_parts(candidate, FullSettings(), None, task, str)

@@ -125,7 +125,7 @@ def test_weights_learn_where_the_table_says_so(name: str, family: str) -> None:
             for parameter in (
                 p for p in model.parameters() if p.requires_grad
             ):  # far enough that a merge which does nothing would be noticed
-                parameter.add_(0.2 * torch.randn_like(parameter))
+                parameter.add_(0.3 * torch.randn_like(parameter))
             learned = rows.loss(model)
             assert abs(float(learned - started)) > 2e-4, each
             merged = method.merge(model)

@@ -187,7 +187,7 @@ def test_what_is_missing_is_said(tmp_path: Any) -> None:
         objective.check(empty)
         with pytest.raises(UsageError, match="needs rows without labels"):
             objective.check(replace(empty, folder=tmp_path))
-    with pytest.raises(UsageError, match=r"whole texts with labels; the rows are 'regression'"):
+    with pytest.raises(UsageError, match=r"no meaning for numbers \(task 'regression'\)"):
         PSEUDO.check(replace(empty, task="regression", kind="regression"))
     with pytest.raises(ValidationError, match="pseudo_labels_full at or after pseudo_labels_begin"):
         PSEUDO.settings(pseudo_labels_begin=0.5, pseudo_labels_full=0.2)
