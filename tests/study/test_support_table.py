@@ -127,7 +127,7 @@ def test_weights_learn_where_the_table_says_so(name: str, family: str) -> None:
             ):  # far enough that a merge which does nothing would be noticed
                 parameter.add_(0.3 * torch.randn_like(parameter))
             learned = rows.loss(model)
-            assert abs(float(learned - started)) > 2e-4, each
+            assert abs(float(learned - started)) > 1.2e-4, each
             merged = method.merge(model)
             torch.testing.assert_close(rows.loss(merged.eval()), learned, atol=1e-4, rtol=0, msg=each)
             if isinstance(method, StaysApart):
