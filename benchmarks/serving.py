@@ -43,8 +43,7 @@ OURS = "provetune"
 def main() -> None:
     arguments = parse()
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    names = ("rounds", "seconds", "threads", "bundle", "ours")
-    cells = Cells(arguments.save, {name: getattr(arguments, name) for name in names}, fresh=arguments.fresh)
+    cells = Cells(arguments.save, settings_of(arguments), fresh=arguments.fresh)
     texts = labelled_rows("clinc150", 500, "test")[0]
     with tempfile.TemporaryDirectory() as place:
         bundle = arguments.bundle or str(make_bundle(Path(place)))
@@ -56,6 +55,17 @@ def main() -> None:
     document = summary((*others, *ours), list(ours), arguments, cells)
     cells.keep(document)
     show(document, arguments.json)
+
+
+def settings_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What a kept cell was measured with; of folders the names alone, as their places say nothing elsewhere."""
+    bundle = None if arguments.bundle is None else Path(arguments.bundle).name
+    ours = [f"{each.partition('=')[0]}={Path(each.partition('=')[2]).name}" for each in arguments.ours or ()]
+    return {
+        **{name: getattr(arguments, name) for name in ("rounds", "seconds", "threads")},
+        "bundle": bundle,
+        "ours": ours,
+    }
 
 
 def parse() -> argparse.Namespace:
