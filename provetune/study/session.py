@@ -28,7 +28,7 @@ from provetune.study.resolved import RESOLVED, ResolvedStudy, save_resolved
 from provetune.study.sealed_test import PIECES
 from provetune.study.set_aside import SET_ASIDE, write_set_aside
 from provetune.study.splits_store import save_splits
-from provetune.study.trial import CHECKPOINT, TEST, read_result
+from provetune.study.trial import CHECKPOINT, TEST, read_result, sweep_ended
 from provetune.study.trial_book import TrialBook
 from provetune.study.trial_plan import make_jobs, make_specs, needs_backbone, training_bytes
 from provetune.study.workspace import Workspace
@@ -88,6 +88,8 @@ class Session:
         save_other_rows(self.folder, self.resolved.other_rows)
         if self.resolved.splits.set_aside.num_rows:
             write_set_aside(self.folder / SET_ASIDE, self.resolved.splits.set_aside)
+        for pattern in ("trials/*", f"trials/*/{MORE}/*"):
+            sweep_ended(self.folder.glob(pattern))
         self.resolved.leave_rows_on_disk(self.folder)
         release_memory()  # the workers need it; this process only waits for them
         if not (self.folder / RESOLVED).exists():

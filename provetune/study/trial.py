@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,6 +141,13 @@ def _keep(spec: TrialSpec, learned: Learned) -> dict[str, Any]:
     }
     write_json(spec.place / RESULT, result)
     return result
+
+
+def sweep_ended(folders: Iterable[Path]) -> None:
+    """Remove checkpoints of runs that have ended: a kill may fall between a run's result and that."""
+    for folder in folders:
+        if (folder / RESULT).exists():
+            _remove_checkpoint(folder)
 
 
 def _remove_checkpoint(folder: Path) -> None:

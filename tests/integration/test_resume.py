@@ -258,6 +258,26 @@ def test_termination_signal_ends_with_130_and_can_be_resumed(tmp_path: Path, wri
     assert run(problem).document["best"]["candidate"] == "words"
 
 
+def test_checkpoint_that_outlived_its_run_goes_when_the_study_goes_on(
+    tmp_path: Path, write_problem: WriteProblem
+) -> None:
+    """A kill between a run's result and its tidying up leaves its checkpoint; nobody would start it again."""
+    problem = write_problem(tmp_path, candidates={"words": {"method": "tfidf"}}, study={"seeds": 2, "parallel": 1})
+
+    def stop_before_judging(event: dict[str, Any]) -> None:
+        if event.get("phase") == "judge":
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        run(problem, listener=stop_before_judging)
+    (ended,) = tmp_path.rglob("trials/words-0/result.json")
+    left = ended.parent / "checkpoint" / "step-00000003"
+    left.mkdir(parents=True)
+    (left / "weights.safetensors").write_bytes(b"weights")
+    run(problem)
+    assert not left.parent.exists()
+
+
 def test_two_runs_at_once_the_second_waits_and_finds_the_result(tmp_path: Path, write_problem: WriteProblem) -> None:
     problem = write_problem(tmp_path, candidates={"words": {"method": "tfidf"}}, study={"seeds": 3, "parallel": 1})
     first = start(problem)

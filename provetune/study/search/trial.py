@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from provetune.core.files import disk_errors, read_json, write_json
 from provetune.core.protocols import Metric
 from provetune.study.search.history import Ended, study_of
-from provetune.study.trial import CHECKPOINT, RESULT, fix_arithmetic, learn
+from provetune.study.trial import CHECKPOINT, RESULT, fix_arithmetic, learn, sweep_ended
 from provetune.study.trial_spec import TrialSpec
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def search_job(spec: Mapping[str, Any]) -> Work:
     """
     trial = TrialSpec.from_json({**spec["trial"], "threads": spec["threads"]})
     if (trial.place / RESULT).exists():
+        sweep_ended([trial.place])
         found: dict[str, Any] = read_json(trial.place / RESULT)
         return found
     with disk_errors(trial.place):
