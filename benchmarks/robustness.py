@@ -6,7 +6,8 @@
     python benchmarks/robustness.py --quick --json                # a few steps of one objective, nothing kept
 
 A cell is one run: `full` on minilm-en with its defaults, and an objective with its own, through the same
-`provetune.run` that users call. Its bundle is asked every test row as it stands, with typos, with other words, and with
+`provetune.run` that users call, on twenty rows a label, another twenty for each run: with the hundred that there are,
+objectives that go over each batch several times would make the table one of a day. Its bundle is asked every test row as it stands, with typos, with other words, and with
 both (`perturbed_text.py`). Nothing is chosen by perturbed rows: validation is clean. Given the same line again, it goes
 on.
 """
@@ -33,7 +34,8 @@ from task_studies import candidate_name, write_problem
 STORE = "robustness.json"
 SET = "clinc150"
 SEEDS = 5
-CANDIDATE = {"method": "full", "backbone": "minilm-en"}
+PER_LABEL = 20
+CANDIDATE = {"method": "full", "backbone": "minilm-en", "data": {"subset": {"per_label": PER_LABEL}}}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "plain": {},
     "fgm": {"objective": "fgm"},

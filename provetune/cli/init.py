@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ from provetune.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Task
-    from provetune.data.table import RawTable
+    from provetune.data.table import RawTable, ReadOptions
     from provetune.problem.drafting import TaskDraft
 
 _OUT_OF_SCOPE = ("oos", "out_of_scope", "out-of-scope", "out of scope")
@@ -59,14 +60,20 @@ def command(
     name: Annotated[str | None, typer.Option("--name", help="Name of the problem; the file's name by default.")] = None,
     encoding: Annotated[str | None, typer.Option("--encoding", help="Text encoding, where detection is wrong.")] = None,
     delimiter: Annotated[str | None, typer.Option("--delimiter", help="Cell separator, where it is wrong.")] = None,
+    header: Annotated[
+        bool | None,
+        typer.Option("--header/--no-header", help="Whether the first line names the columns, where that is wrong."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a problem file that is there.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Look at a data file and draft a commented problem file from it."""
     if output.exists() and not force:
         raise UsageError(f"'{output}' is there already.", hint="Replace it with --force, or name another --output.")
+    from provetune.data.table import ReadOptions
+
     with logs_on_stderr(json):
-        draft = _Draft(file, output, task, encoding, delimiter, _given(text, label, column))
+        draft = _Draft(file, output, task, ReadOptions(encoding, delimiter, header), _given(text, label, column))
         draft.write(name)
     if json:
         print_json(draft.document())
@@ -92,8 +99,7 @@ class _Draft:
         file: str,
         output: Path,
         task: str | None,
-        encoding: str | None,
-        delimiter: str | None,
+        options: ReadOptions,
         given: dict[str, str | list[str]],
     ) -> None:
         from provetune.cli._task_choice import choose_task
@@ -101,8 +107,8 @@ class _Draft:
         from provetune.data.reading import read_table
 
         self.file, self.output = file, output
-        self.encoding, self.delimiter = encoding, delimiter
-        self.raw: RawTable = read_table(file, encoding=encoding, delimiter=delimiter)
+        self.options = options
+        self.raw: RawTable = read_table(file, **asdict(options))
         self.choice = choose_task(self.raw, given, task)
         self.task = self.choice.task.name
         self.columns, self.reasons = _find_columns(self.raw, self.choice.task, given)
@@ -132,8 +138,9 @@ class _Draft:
             validation=self._sibling("validation"),
             test=self._sibling("test"),
             out_of_scope=next((label for label in self.labels if label.casefold() in _OUT_OF_SCOPE), None),
-            encoding=self.encoding,
-            delimiter=self.delimiter,
+            encoding=self.options.encoding,
+            delimiter=self.options.delimiter,
+            header=self.options.header if self.raw.header else False,
             label_separator=self.separator,
             notes=self.raw.notes,
         )
@@ -291,7 +298,7 @@ class _Draft:
         fitting, unlike = {}, {}
         for role, path in find_siblings(Path(self.file)).items():
             try:
-                there = read_table(str(path), encoding=self.encoding, delimiter=self.delimiter).names
+                there = read_table(str(path), **asdict(self.options)).names
             except DataError:
                 fitting[role] = path  # `check` says what is wrong with it
                 continue

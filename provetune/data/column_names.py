@@ -35,6 +35,7 @@ PAIRS = (
 )
 _SIDES = re.compile(r"^(?P<stem>.+?)[ _\-.]?(?P<side>[abAB12])$")
 _OTHER_SIDE = {"a": "b", "A": "B", "1": "2"}
+_SIDE_FIRST = re.compile(r"(?<![^\W_])1(?![^\W_])")
 
 
 def name_words(name: str) -> list[str]:
@@ -52,6 +53,8 @@ def name_score(name: str, names: list[str]) -> float:
     if whole in names:
         return 3.0 - names.index(whole) / len(names)
     words = name_words(name)
+    if words and all(word in names for word in words):
+        return 3.0 - min(map(names.index, words)) / len(names)  # "gold label", "message text"
     places = [(names.index(word), position) for position, word in enumerate(words) if word in names]
     if places:
         index, position = min(places)
@@ -67,6 +70,8 @@ def find_partner(name: str, others: list[str]) -> str | None:
         partner = name[:-1] + _OTHER_SIDE[match["side"]]
         if partner in others:
             return partner
+    if (partner := _SIDE_FIRST.sub("2", name)) != name and partner in others:
+        return partner  # "#1 String" and "#2 String"
     for firsts, seconds in PAIRS:
         if "".join(name_words(name)) in firsts:
             for other in others:

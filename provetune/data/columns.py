@@ -30,6 +30,8 @@ _FEW_ROWS = 20
 _SHORT = 30
 # Two columns of texts this close (the same text in two languages, say) are told apart by nothing but their order.
 _NEAR_TIE = 0.5
+# So many columns of 0 and 1 are one for each label; two or one may be anything.
+_LEAST_FLAGS = 3
 
 
 class Detects(Protocol):
@@ -55,7 +57,7 @@ def detect_columns(raw: RawTable, roles: Sequence[Role], *, taken: Collection[st
         free = [profile for name, profile in profiles.items() if name not in flat_names(columns.values())]
         found: str | list[str] | None
         if role.name == "label":
-            found, reason = _find_label(free)
+            found, reason = _find_label(free, many=role.many)
         elif role.name == "text":
             found, reason = _find_text(free, many=role.many)
         else:
@@ -112,7 +114,11 @@ def check_named(raw: RawTable, named: Mapping[str, str | list[str]], roles: Sequ
         )
 
 
-def _find_label(profiles: Sequence[Profile]) -> tuple[str | None, str]:
+def _find_label(profiles: Sequence[Profile], *, many: bool) -> tuple[str | list[str] | None, str]:
+    flags = [profile.name for profile in profiles if profile.flags == 1.0 and profile.filled > 0]
+    called = any(p.can_be_label and p.distinct > 1 and name_score(p.name, LABEL_NAMES) > 2 for p in profiles)
+    if many and len(flags) >= _LEAST_FLAGS and not called:
+        return flags, f"{len(flags)} columns hold 0 or 1, one for each label: a row may have several."
     scores = {profile.name: _label_score(profile) for profile in profiles if profile.can_be_label}
     scores = {name: score for name, score in scores.items() if score > 0}
     if not scores:
@@ -135,6 +141,8 @@ def _label_score(profile: Profile) -> float:
         return 0.0
     if by_name < 2 and profile.repeat < 2:
         return 0.0
+    if profile.distinct < 2 and profile.rows > 1:
+        return 0.01  # nothing can be learned from it: better any other
     by_content = min(1.0, math.log10(max(1.0, profile.repeat)) / 3) + (0.3 if profile.distinct > 1 else 0.0)
     quantity = 1.0 if profile.decimals > 0.5 or (profile.numbers > 0.9 and profile.distinct > 20) else 0.0
     text_like = 1.0 if by_name == 0 and name_score(profile.name, TEXT_NAMES) > 2 else 0.0

@@ -8,6 +8,7 @@ first, and no turn is empty. What is otherwise is a fault of the row, told with 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -25,6 +26,8 @@ LINES, CONTROLS = "lines", "controls"
 """A system message with ``"lines": "controls"`` has nothing but control attributes: a line for all stands before it."""
 _ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value", "text")
 _SHOWN = 40
+_HUMAN = "Human:"
+_SPEAKER = re.compile(r"\n\n(Human:|Assistant:)")
 
 
 class ConversationFault(ValueError):
@@ -214,7 +217,9 @@ def _joined_parts(parts: Sequence[Any], number: int) -> str:
 
 
 def _parsed(value: Any) -> Any:
-    """JSON text as what it stands for, anything else as it is."""
+    """JSON text and transcripts as what they stand for, anything else as it is."""
+    if isinstance(value, str) and (turns := _turns_of_transcript(value)):
+        return turns
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         try:
             found = json.loads(value)
@@ -222,6 +227,20 @@ def _parsed(value: Any) -> Any:
             return value
         return found if _is_conversation(found) else value
     return value
+
+
+def _turns_of_transcript(text: str) -> list[Message]:
+    """The messages of a conversation that is written down, ``Human: …`` and ``Assistant: …`` in paragraphs by turns.
+
+    So Anthropic's preference pairs are published (Bai et al. 2022). None where the text is no such thing.
+    """
+    if not text.lstrip().startswith(_HUMAN) or not _SPEAKER.search(text):
+        return []
+    parts = _SPEAKER.split("\n\n" + text.strip())[1:]
+    return [
+        {"role": USER if speaker == _HUMAN else ASSISTANT, "content": said.strip()}
+        for speaker, said in zip(parts[::2], parts[1::2], strict=True)
+    ]
 
 
 def _is_conversation(value: Any) -> bool:

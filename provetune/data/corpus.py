@@ -41,7 +41,7 @@ def read_corpus(data: Data, base: Path, task: Any, columns: Columns) -> tuple[li
             where="data.corpus",
             hint="Leave data.corpus out, or set task: retrieval.",
         )
-    raw = read_table(data.corpus, base=base, encoding=data.encoding, delimiter=data.delimiter)
+    raw = read_table(data.corpus, base=base, encoding=data.encoding, delimiter=data.delimiter, header=data.header)
     texts = task.read_corpus(raw, data, columns)
     if not texts:
         raise DataError("There is no document in this file.", where=raw.location, hint="Check data.corpus.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from provetune.core.errors import DataError
@@ -66,6 +67,16 @@ def find_encoding(path: Path, stated: str | None = None) -> tuple[str, str | Non
     if _reads_like_chinese(path):
         return "gb18030", "The encoding is GB18030."
     raise _not_utf8(path)
+
+
+def first_lines(path: Path, stated: str | None = None, most: int = 400) -> list[str]:
+    """The first lines of a text file without their ends; none where it is no text, or of an encoding nobody knows."""
+    try:
+        codec, _ = find_encoding(path, stated)
+    except DataError:
+        return []
+    with path.open(encoding=codec, newline=None) as stream:
+        return [line.rstrip("\n") for line in islice(stream, most)]
 
 
 def _check_stated(path: Path, stated: str, start: bytes) -> tuple[str, str | None]:

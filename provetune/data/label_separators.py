@@ -12,6 +12,7 @@ _LEAST_SHARE = 0.05
 _FEWER = {",": 0.5, "，": 0.5}
 _LONGEST = 40
 _KNOWN_SHARE = 0.9
+_THOUSAND = 3
 _NUMBER_PART = re.compile(r"\s*[+-]?\d*\s*\Z")
 
 
@@ -30,8 +31,12 @@ def _separates(cells: Sequence[str], sign: str) -> bool:
     if len(several) < max(2, _LEAST_SHARE * len(cells)):
         return False
     parts = [[part.strip() for part in cell.split(sign)] for cell in several]
-    if sign in ",，" and all(_NUMBER_PART.match(part) for found in parts for part in found):
-        return False  # decimals, or thousands
+    if (
+        sign in ",，"
+        and all(_NUMBER_PART.match(part) for found in parts for part in found)
+        and not _lists_numbers(parts)
+    ):
+        return False
     if any(not part or len(part) > _LONGEST for found in parts for part in found):
         return False
     # Names that come back in other company: fewer parts than different cells, and beside several others or alone.
@@ -43,3 +48,9 @@ def _separates(cells: Sequence[str], sign: str) -> bool:
     free = [part in alone or len(company[part]) > 1 for found in parts for part in found]
     most = max(2.0, _FEWER.get(sign, 1.0) * len(set(cells)))
     return sum(free) >= _KNOWN_SHARE * len(free) and len({*company, *alone}) <= most
+
+
+def _lists_numbers(parts: Sequence[Sequence[str]]) -> bool:
+    """Whether numbers between commas are labels: decimals have two parts, and thousands three digits in each."""
+    longest = max(parts, key=len)
+    return len(longest) > 2 and not all(len(part) == _THOUSAND for found in parts for part in found[1:])

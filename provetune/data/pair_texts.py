@@ -13,7 +13,7 @@ from provetune.core.errors import DataError
 from provetune.core.protocols import Finding
 from provetune.data.column_names import TITLE_NAMES, find_partner, name_score
 from provetune.data.folding import fold
-from provetune.data.profiles import profile_column
+from provetune.data.profiles import Profile, profile_column
 from provetune.data.row_ids import label_keys
 from provetune.data.table import RawTable
 from provetune.data.texts import read_texts
@@ -32,8 +32,9 @@ def find_pair(raw: RawTable, taken: Collection[str]) -> tuple[list[str] | None, 
         taken: columns that have another part.
     """
     profiles = [profile_column(raw, name) for name in raw.names if name not in taken]
-    texts = {each.name: each for each in profiles if each.can_be_text}
-    for name in texts:
+    texts = {each.name: each for each in profiles if each.can_be_text and (each.distinct > 1 or raw.rows == 1)}
+    # Of several that are called like pairs (source1 and source2 beside sentence1 and sentence2) the wordiest.
+    for name in sorted(texts, key=lambda name: -_wordiness(texts[name])):
         partner = find_partner(name, [other for other in texts if other != name])
         if partner is not None:
             if name_score(name, TITLE_NAMES) > 1:
@@ -46,6 +47,11 @@ def find_pair(raw: RawTable, taken: Collection[str]) -> tuple[list[str] | None, 
             names = [each.name for each in varied]
             return names, f"'{names[0]}' and '{names[1]}' are the only columns of texts, and of a like length.", False
     return None, "No two columns look like a pair of texts.", False
+
+
+def _wordiness(profile: Profile) -> float:
+    """How much is said in a column: long cells that hardly come back."""
+    return round(profile.mean_length / profile.repeat, 1)
 
 
 def read_pair(raw: RawTable, columns: Columns) -> dict[str, pa.ChunkedArray]:

@@ -15,6 +15,7 @@ from provetune.data.table import Kind, RawTable
 _SAMPLE_ROWS = 5_000
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 _DATE = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?\Z")
+_FLAGS = frozenset("01")
 _CODE = re.compile(r"(?=\S*\d)[\w.:/#-]+\Z")
 
 
@@ -30,6 +31,7 @@ class Profile:
         mean_length: letters of a filled cell; a Chinese, Japanese or Korean letter counts as three.
         numbers, decimals, dates, codes: shares of filled cells that look like it. A code is one word with digits.
         lists: share of cells that hold a list in the file.
+        flags: share of filled cells that are 0 or 1.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Profile:
     dates: float
     codes: float
     lists: float
+    flags: float = 0.0
 
     @property
     def is_identifier(self) -> bool:
@@ -85,6 +88,7 @@ def profile_column(raw: RawTable, name: str) -> Profile:
         decimals=sum(bool(_NUMBER.match(value)) and "." in value for value in values) / size,
         dates=sum(bool(_DATE.match(value)) for value in values) / size,
         codes=sum(bool(_CODE.match(value)) for value in values) / size,
+        flags=sum(value.strip() in _FLAGS for value in values) / size,
         lists=float(np.isin(kinds, [Kind.LIST, Kind.OBJECT]).mean()) if len(kinds) else 0.0,
     )
 

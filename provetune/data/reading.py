@@ -7,14 +7,23 @@ from pathlib import Path
 
 from provetune.core.errors import DataError
 from provetune.core.suggest import nearest
+from provetune.data.encodings import first_lines
 from provetune.data.readers import READERS
 from provetune.data.table import RawTable, Reader, ReadOptions
 
 __all__ = ["RawTable", "ReadOptions", "read_table"]
 
+_PLAIN = "txt"
+"""The format whose ending says least of what is in a file."""
+
 
 def read_table(
-    location: str, *, base: Path | None = None, encoding: str | None = None, delimiter: str | None = None
+    location: str,
+    *,
+    base: Path | None = None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    header: bool | None = None,
 ) -> RawTable:
     """Read all rows of a file or hub data set.
 
@@ -23,18 +32,18 @@ def read_table(
         base: folder that a relative path starts from; the current folder when left out.
         encoding: text encoding; detected when left out.
         delimiter: separator of cells; detected when left out.
+        header: whether the first line of a file of cells names the columns; found when left out.
 
     Raises:
         DataError: no such file (names the nearest), an unknown format, or content that cannot be read.
         EnvironmentFault: the hub cannot be reached, or a format's extra is not installed.
     """
-    options = ReadOptions(encoding, delimiter)
+    options = ReadOptions(encoding, delimiter, header)
     for name in READERS.names():
         prefix = READERS.get(name).prefix
         if prefix and location.startswith(prefix):
             return READERS.get(name).read(location, options)
     path = _find_file(location, base)
-    reader = _reader_for(path)
     if path.stat().st_size == 0:
         raise DataError("This file is empty.", where=str(path))
     try:
@@ -42,7 +51,18 @@ def read_table(
             pass
     except OSError as error:
         raise DataError(f"This file cannot be opened ({error.strerror}).", where=str(path)) from error
-    return reader.read(str(path), options)
+    return _reader_for(path, encoding).read(str(path), options)
+
+
+def _claiming(path: Path, encoding: str | None) -> Reader | None:
+    """The reader whose format the file's first lines are of, whatever its name ends with."""
+    lines = first_lines(path, encoding)
+    for name in READERS.names():
+        reader = READERS.get(name)
+        claims = getattr(reader, "claims", None)
+        if lines and claims is not None and claims(lines):
+            return reader
+    return None
 
 
 def _find_file(location: str, base: Path | None) -> Path:
@@ -73,9 +93,13 @@ def _extensions() -> dict[str, str]:
     return {ending: name for name in READERS.names() for ending in READERS.get(name).extensions}
 
 
-def _reader_for(path: Path) -> Reader:
+def _reader_for(path: Path, encoding: str | None) -> Reader:
     known = _extensions()
     ending = path.suffix.lower()
+    if ending not in known or known[ending] == _PLAIN:
+        claiming = _claiming(path, encoding)
+        if claiming is not None:
+            return claiming
     if ending in known:
         return READERS.get(known[ending])
     guess = nearest(ending, known)

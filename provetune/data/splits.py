@@ -91,7 +91,7 @@ def make_splits(data: Data, base: Path, task: Reads) -> Splits:
     """
     locations, notes = _find_locations(data)
     raws = {
-        split: read_table(location, base=base, encoding=data.encoding, delimiter=data.delimiter)
+        split: read_table(location, base=base, encoding=data.encoding, delimiter=data.delimiter, header=data.header)
         for split, location in locations.items()
     }
     columns = resolve_columns(raws["train"], _named_columns(data), task)

@@ -42,6 +42,7 @@ class ReadOptions:
 
     encoding: str | None = None
     delimiter: str | None = None
+    header: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class RawTable:
         format: public name of the reader.
         notes: what was detected (encoding, delimiter, …), one sentence each.
         kinds: for columns that hold something else than text, the `Kind` of each cell (uint8).
+        header: False where the file has cells and no line that names their columns.
     """
 
     table: pa.Table
@@ -62,6 +64,7 @@ class RawTable:
     format: str
     notes: tuple[str, ...] = ()
     kinds: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+    header: bool = True
 
     @property
     def names(self) -> list[str]:
@@ -87,6 +90,9 @@ class RawTable:
 
 class Reader(Protocol):
     """A file format, or a place where rows come from.
+
+    A reader may also have ``claims(lines) -> bool``: whether a file of an ending that says little (``.txt``,
+    ``.train``) is of its format, told by the file's first lines.
 
     Attributes:
         extensions: lower-case file name endings it reads, with the dot.

@@ -5,18 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Iterator, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any, Literal, Protocol, TypeAlias
 
 from provetune.core.errors import DataError
 from provetune.core.suggest import nearest
+from provetune.data.header_lines import is_row
 
 STANDARD = "-"
 _LONGEST_CELL = 2**31 - 1
 _DELIMITERS = (",", "\t", ";", "|")
 _PARQUET_ROWS = 1024
+_LOOKED_AT = 400
 
 Row: TypeAlias = Mapping[str, Any]
 
@@ -86,6 +88,10 @@ class DelimitedSource:
         header = next(self._cells(), None)
         if header is None:
             raise DataError("There is only blank space in this file.", where=str(path))
+        self.header = not is_row(header[1], self._again(header[1]))
+        if not self.header:
+            self.names = tuple(f"column_{k}" for k in range(1, len(header[1]) + 1))
+            return
         self.names = tuple(name.strip() for name in header[1])
         for name in self.names:
             if self.names.count(name) > 1:
@@ -93,7 +99,8 @@ class DelimitedSource:
 
     def rows(self) -> Iterator[tuple[str, Row]]:
         cells = self._cells()
-        next(cells, None)
+        if self.header:
+            next(cells, None)
         for line, row in cells:
             place = f"{self.path}, line {line}"
             if len(row) != len(self.names):
@@ -118,6 +125,11 @@ class DelimitedSource:
                 raise DataError(
                     f"The quotes do not match ({error}).", where=f"{self.path}, line {line}", hint=hint
                 ) from None
+
+    def _again(self, first: list[str]) -> Callable[[str], int]:
+        """In how many of the next rows a cell of the first one stands in its column."""
+        below = [row for _, row in islice(self._cells(), 1, _LOOKED_AT)]
+        return lambda cell: sum(row[first.index(cell)] == cell for row in below if len(row) == len(first))
 
     def _find_delimiter(self, preferred: str) -> str:
         with self.path.open(encoding=self.encoding, newline="") as stream:

@@ -112,6 +112,9 @@ class Data(Section):
     out_of_scope: str | None = Field(None, description="The label that means 'none of these'.")
     encoding: str | None = Field(None, description="Text encoding of the files. Left out: detected and said.")
     delimiter: str | None = Field(None, min_length=1, max_length=1, description="Cell separator. Left out: detected.")
+    header: bool | None = Field(
+        None, description="Whether the first line of a csv or tsv file names its columns. Left out: found, and said."
+    )
     skip_bad: bool = Field(
         False,
         description="Set rows that cannot be read aside, into a file beside the study, instead of stopping at them.",

@@ -98,6 +98,7 @@ def draft_problem(
     out_of_scope: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    header: bool | None = None,
     notes: Sequence[str] = (),
     parts: Mapping[str, str | Sequence[str]] | None = None,
     kind: TaskDraft | None = None,
@@ -111,6 +112,7 @@ def draft_problem(
         name: of the problem; made from `train` when absent, and made fit for a folder's name in any case.
         language: as detected.
         rows, labels, columns: for comments: rows in the data, rows of each label, every column.
+        header: whether the files' first line names the columns, where that has to be said.
         notes: what else was detected (encoding, delimiter, left-out rows), one comment each.
         parts: columns of roles that only this task has.
         kind: what to say about the task; classification's when left out.
@@ -126,6 +128,7 @@ def draft_problem(
                 "data:",
                 *_files(train, validation, test, rows, notes),
                 *_reading(encoding, delimiter, label_separator),
+                *([] if header is None else [f"  header: {str(header).lower()}"]),
                 *_columns(named, {"group": group, "time": time, "id": id_column}, columns),
                 *(_labels(labels, out_of_scope) if kind.classes else []),
                 *_split(validation, test, group, time, kind.classes),

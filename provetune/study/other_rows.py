@@ -81,7 +81,13 @@ class OtherRowsReader:
         from provetune.data.examples import BAD, to_examples
         from provetune.data.reading import read_table
 
-        raw = read_table(written, base=self.folder, encoding=self.data.encoding, delimiter=self.data.delimiter)
+        raw = read_table(
+            written,
+            base=self.folder,
+            encoding=self.data.encoding,
+            delimiter=self.data.delimiter,
+            header=self.data.header,
+        )
         examples = to_examples(raw, self.data, self._columns(raw, use), self.task)
         texts = _folded(examples)
         usable = pc.and_(examples[BAD].is_null(), pc.fill_null(pc.greater(pc.utf8_length(texts), 0), False))

@@ -35,7 +35,7 @@ __all__ = ["ResolvedStudy", "problem_checks", "resolve"]
 LANGUAGE_ROWS = 2_000
 # Fields that change neither a result nor what is claimed: where files lie, how they are read, what is kept.
 _NOT_IDENTITY = {
-    "data": ("train", "validation", "test", "encoding", "delimiter"),
+    "data": ("train", "validation", "test", "encoding", "delimiter", "header"),
     "study": ("keep", "checkpoint_minutes", "checkpoint_steps", "trackers", "parallel"),
 }
 _HASH_LETTERS = 8

@@ -49,7 +49,7 @@ def cells(parts: RowParts, name: str) -> list[Any]:
         (
             {"instruction": "a", "input": "c", "output": "b"},
             {"text": ["instruction", "input"], "label": "output"},
-            0.75,
+            0.95,
         ),
         ({"question": "a", "answer": "b"}, {"text": "question", "label": "answer"}, 0.35),
         (

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
+from provetune.data.header_lines import is_header, is_row
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
 _DELIMITERS = (",", "\t", ";", "|")
@@ -49,7 +51,7 @@ class _Fault(Exception):
 
 
 class DelimitedReader:
-    """Reads rows of cells below a header line.
+    """Reads rows of cells below a header line; where the first line is certainly a row, there is none.
 
     Args:
         format: public name.
@@ -64,6 +66,11 @@ class DelimitedReader:
         self.extensions = extensions
         self.delimiter = delimiter
 
+    def claims(self, lines: Sequence[str]) -> bool:
+        """Whether the first filled line names columns, and the others have as many cells."""
+        filled = [line.split(self.delimiter) for line in lines if line.strip()]
+        return len(filled) > 1 and is_header(filled[0]) and all(len(cells) == len(filled[0]) for cells in filled)
+
     def read(self, location: str, options: ReadOptions) -> RawTable:
         """Read a whole file.
 
@@ -76,7 +83,11 @@ class DelimitedReader:
         with _long_cells():
             delimiter = options.delimiter or _find_delimiter(path, encoding, self.delimiter)
             try:
-                table, quoting_note = _read_quoting(path, encoding, delimiter, self.format)
+                named = options.header is not False
+                table, quoting_note = _read_quoting(path, encoding, delimiter, self.format, named)
+                if options.header is None and is_row(table.names, partial(_again, table)):
+                    named = False
+                    table, quoting_note = _read_quoting(path, encoding, delimiter, self.format, named)
             except _Fault as fault:
                 raise DataError(fault.message, where=f"{path}, line {fault.line}", hint=fault.hint) from None
         if delimiter != self.delimiter:
@@ -84,8 +95,11 @@ class DelimitedReader:
         if quoting_note:
             notes.append(quoting_note)
         notes += table.notes
-        notes += _header_doubt(table)
-        return RawTable(table.table, location, self.format, tuple(notes), table.kinds)
+        if not named:
+            notes.append(f"The first line is a row and no header: columns are called {', '.join(table.names)}.")
+        elif options.header is None:
+            notes += _header_doubt(table)
+        return RawTable(table.table, location, self.format, tuple(notes), table.kinds, header=named)
 
 
 @contextmanager
@@ -118,17 +132,17 @@ def _find_delimiter(path: Path, encoding: str, preferred: str) -> str:
     return max(scores, key=lambda delimiter: scores[delimiter]) if scores else preferred
 
 
-def _read_quoting(path: Path, encoding: str, delimiter: str, format: str) -> tuple[RawTable, str | None]:
+def _read_quoting(path: Path, encoding: str, delimiter: str, format: str, named: bool) -> tuple[RawTable, str | None]:
     """Read with double quotes around cells; where that does not fit, with the two other customs."""
     plain = _Dialect(delimiter, quoted=False)
     try:
-        table = _parse(path, encoding, _Dialect(delimiter, quoted=True), format)
+        table = _parse(path, encoding, _Dialect(delimiter, quoted=True), format, named)
     except _Fault as fault:
         if _has_escaped_quote(path, encoding, fault.line):
             backslash = _Dialect(delimiter, quoted=True, backslash=True)
-            return _parse(path, encoding, backslash, format), "Quotes inside cells are marked by a backslash."
+            return _parse(path, encoding, backslash, format, named), "Quotes inside cells are marked by a backslash."
         try:
-            table = _parse(path, encoding, plain, format)
+            table = _parse(path, encoding, plain, format, named)
         except _Fault:
             raise fault from None
         if delimiter != "\t" and _has_quoted_cells(table):
@@ -138,7 +152,7 @@ def _read_quoting(path: Path, encoding: str, delimiter: str, format: str) -> tup
         try:
             # In a tab-separated file whose lines all have the same number of cells, a cell that would span
             # several of those lines comes from quotes that were never meant as such.
-            return _parse(path, encoding, plain, format), "Quotes are ordinary characters in this file."
+            return _parse(path, encoding, plain, format, named), "Quotes are ordinary characters in this file."
         except _Fault:
             return table, None
     return table, None
@@ -160,15 +174,17 @@ def _swallows_lines(table: RawTable) -> bool:
     )
 
 
-def _parse(path: Path, encoding: str, dialect: _Dialect, format: str) -> RawTable:
+def _parse(path: Path, encoding: str, dialect: _Dialect, format: str, named: bool) -> RawTable:
+    """The rows; with `named`, those below a line that names their columns."""
     with path.open(encoding=encoding, newline="") as stream:
         reader = dialect.reader(iter(stream))
         rows = _numbered(reader)
         try:
-            _, header = next(rows)
+            first = next(rows)
         except StopIteration:
             raise DataError("There is only blank space in this file.", where=str(path)) from None
-        names = _column_names(path, header)
+        names = _column_names(path, first[1]) if named else [f"column_{k}" for k in range(1, len(first[1]) + 1)]
+        rows = rows if named else chain([first], rows)
         builder = TableBuilder(str(path), names)
         while chunk := list(islice(rows, CHUNK_ROWS)):
             for line, row in chunk:
@@ -214,15 +230,22 @@ def _column_names(path: Path, header: Sequence[str]) -> list[str]:
     for name in names:
         if names.count(name) > 1:
             raise DataError(
-                f"Two columns are called '{name}'.", where=f"{path}, line 1", hint="Give every column its own name."
+                f"Two columns are called '{name}'.",
+                where=f"{path}, line 1",
+                hint="Give every column its own name; where this line is a row and no header, say data.header: false.",
             )
     return names
+
+
+def _again(table: RawTable, name: str) -> int:
+    return int(pc.sum(pc.equal(table.table[name], name)).as_py() or 0)
 
 
 def _header_doubt(table: RawTable) -> list[str]:
     """A first row whose cells come back as values below is probably a row, not a header."""
     for name in table.names:
-        again = int(pc.sum(pc.equal(table.table[name], name)).as_py() or 0)
+        again = _again(table, name)
         if again > 1:
-            return [f"The header's '{name}' also stands in {again} rows: has this file no header line?"]
+            doubt = f"The header's '{name}' also stands in {again} rows: has this file no header line?"
+            return [f"{doubt} Then say data.header: false, or --no-header to init."]
     return []

@@ -26,6 +26,8 @@ _DOCUMENT_START = "-DOCSTART-"
 _TAG = re.compile(r"[BIOESMLUW](?:[-_].+)?")
 _COUNTED = re.compile(r"(\D+|.)(\d+)", re.DOTALL)
 _MOST_GAPS = 0.01
+_MOST_TAGGED = 0.95
+_MOST_NAMES = 100
 _SHOWN_LETTERS = 30
 
 
@@ -53,6 +55,19 @@ class ConllReader:
         ".conll", ".conll03", ".bio", ".bio2", ".iob", ".iob1", ".iob2", ".bioes", ".iobes", ".bilou", ".bmes",
     )  # fmt: skip
     prefix: str | None = None
+
+    def claims(self, lines: Sequence[str]) -> bool:
+        """Whether nearly all lines are a token and a tag, blank ones between some of them.
+
+        Tags are those of a scheme, or few different ones of which most are O.
+        """
+        filled = [line for line in lines if not _is_blank(line) and not line.startswith((_DOCUMENT_START, "#"))]
+        cut = [_cut(line, _find_delimiter(filled)) for line in filled]
+        if len(filled) < 2 or len(filled) == len(lines):
+            return False
+        tags = [cells[-1] for cells in cut if len(cells) > 1]
+        plain = tags.count("O") > 0.5 * len(tags) and len(set(tags)) <= _MOST_NAMES
+        return sum(plain or _TAG.fullmatch(tag) is not None for tag in tags) >= _MOST_TAGGED * len(filled)
 
     def read(self, location: str, options: ReadOptions) -> RawTable:
         """Read a whole file.

@@ -1,5 +1,7 @@
 """One JSON document: a list of objects, or an object that holds such a list under ``data`` (or a like name).
 
+A file of one object a line is read as `jsonl` reads it, whatever it is called.
+
 Where the objects are SQuAD's articles, each of their questions is a row.
 """
 
@@ -14,6 +16,7 @@ from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
 from provetune.data.readers._records import add_records
 from provetune.data.readers._squad import flat_questions
+from provetune.data.readers.jsonl import READER as LINES
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items")
@@ -33,14 +36,17 @@ class JsonReader:
             DataError: not JSON, no list of objects in it, or an entry of the list is no object.
         """
         encoding, note = find_encoding(Path(location), options.encoding)
+        text = Path(location).read_text(encoding=encoding)
         try:
-            document = json.loads(Path(location).read_text(encoding=encoding))
+            document = json.loads(text)
         except json.JSONDecodeError as error:
-            hint = "One object a line is called .jsonl." if error.msg == "Extra data" else WANTED
+            if _is_object(text.lstrip().partition("\n")[0]):
+                # Many sets of one object a line are called .json.
+                return LINES.read(location, options)
             raise DataError(
                 f"This is not JSON: {error.msg[:1].lower()}{error.msg[1:]}.",
                 where=f"{location}, line {error.lineno}, column {error.colno}",
-                hint=hint,
+                hint=WANTED,
             ) from None
         except RecursionError:
             raise DataError("This document is nested too deeply.", where=location, hint=WANTED) from None
@@ -51,6 +57,13 @@ class JsonReader:
         if builder.count == 0:
             raise DataError("There is no question in this document.", where=location)
         return builder.finish("json", [note] if note else [])
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (json.JSONDecodeError, RecursionError):
+        return False
 
 
 def _find_records(document: Any, location: str) -> list[dict[str, Any]]:

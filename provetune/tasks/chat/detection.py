@@ -20,7 +20,7 @@ _REJECTED = ("rejected", "dispreferred", "worse", "loser")
 _SYSTEM = ("system", "system_prompt")
 # These say what the column is for; a question with an answer may be many things.
 _TELLING = frozenset(("prompt", "instruction", "instructions", "completion", "response", "指令", "提示"))
-_MESSAGES_FIT, _PAIRS_FIT, _COMPLETION_FIT, _VAGUE_FIT = 0.97, 0.96, 0.75, 0.35
+_MESSAGES_FIT, _PAIRS_FIT, _INSTRUCTED_FIT, _COMPLETION_FIT, _VAGUE_FIT = 0.97, 0.96, 0.95, 0.75, 0.35
 _SAMPLE_LETTERS = 200
 
 _Columns = dict[str, str | list[str]]
@@ -83,6 +83,11 @@ def _find_completion(free: Sequence[str], named: Mapping[str, str | list[str]]) 
     text: str | list[str] = prompt
     if name_words(prompt)[-1:] == ["instruction"] and "input" in free and answer != "input":
         text = [prompt, "input"]
+        why = (
+            f"'{prompt}', 'input' and '{answer}' are called like an instruction, what it is about, and its completion."
+        )
+        reasons = {"text": f"'{prompt}' and 'input' are called so.", "label": f"'{answer}' is called like an answer."}
+        return {"text": text, "label": answer}, reasons, _INSTRUCTED_FIT, why
     why = f"'{prompt}' is called like a prompt and '{answer}' like its completion."
     reasons = {"text": f"'{prompt}' is called like a prompt.", "label": f"'{answer}' is called like an answer."}
     telling = _TELLING & {*name_words(prompt), *name_words(answer)}

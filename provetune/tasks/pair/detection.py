@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from provetune.core.protocols import Detected, Role
+from provetune.data.column_names import name_words
 from provetune.data.columns import detect_columns, flat_names
 from provetune.data.pair_texts import find_pair
 from provetune.data.profiles import profile_column
@@ -13,6 +14,7 @@ from provetune.data.table import RawTable
 _MOST_KINDS = 20
 _DECIMALS = 0.2
 _LETTERS = 200
+_ORIGINS = frozenset(("genre", "domain", "source", "type", "kind", "department", "dataset", "split"))
 
 
 def detect_pair(raw: RawTable, named: Mapping[str, str | list[str]], roles: Sequence[Role]) -> Detected:
@@ -47,4 +49,5 @@ def _judge_fit(raw: RawTable, columns: Mapping[str, str | list[str]], called: bo
     if profile.distinct > _MOST_KINDS:
         return 0.25, f"'{label}' has {profile.distinct:,} different values, which is many for pairs."
     why = f"'{text[0]}' and '{text[1]}' are two texts, and '{label}' says one of {profile.distinct} things about them."
-    return (0.8 if called else 0.5), why
+    # Where texts are from is seldom what is asked about a pair of them.
+    return (0.8 if called and not set(name_words(label)) <= _ORIGINS else 0.5), why

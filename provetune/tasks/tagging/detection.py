@@ -60,6 +60,15 @@ def _find(
         )
         certain = 1.0 if format == "conll" else _CERTAIN
         return one, other, certain, f"'{one}' holds tokens and '{other}' a tag for each."
+    numbered = [
+        (one, other)
+        for one in tokens
+        for other in labels
+        if _holds_numbers(cells[other]) and _match(cells[one], cells[other])
+    ]
+    if numbered:
+        one, other = max(numbered, key=lambda pair: _named_tags(pair[1]))
+        return one, other, _LIKELY, f"'{one}' holds tokens and '{other}' a number for each."
     spans = [name for name in labels if _holds_spans(cells[name])]
     plain = [name for name in texts if name not in spans and _longest_text(cells[name]) > 0]
     if spans and plain:
@@ -80,6 +89,12 @@ def _holds_tags(cells: Sequence[str | None]) -> bool:
     lists = [found for found in map(list_cell, cells) if found]
     sound = _strings(cells)
     return bool(sound) and len(sound) >= _MOST * len(lists) and _few_values(sound)
+
+
+def _holds_numbers(cells: Sequence[str | None]) -> bool:
+    """Whether cells hold lists of whole numbers: tags whose names are elsewhere."""
+    lists = [found for found in map(list_cell, cells) if found]
+    return bool(lists) and all(type(one) is int for found in lists for one in found)
 
 
 def _strings(cells: Sequence[str | None]) -> list[list[str]]:

@@ -87,6 +87,11 @@ def form_of_labels(cells: Sequence[str | None]) -> Form:
     return empty
 
 
+def _are_numbers(cells: Sequence[str | None]) -> bool:
+    found = next((found for found in map(list_cell, cells) if found), [])
+    return bool(found) and all(type(one) is int for one in found)
+
+
 def holds_tokens(cells: Sequence[str | None]) -> bool:
     """Whether cells hold lists of tokens, by the first that is filled."""
     first = next((cell for cell in cells if cell is not None and cell.strip()), None)
@@ -132,6 +137,12 @@ class _RowReader:
         self.texts, self.labels, self.text, self.label = texts, labels, text, label
         self.form = form_of_labels(labels)
         self.tokens = holds_tokens(texts)
+        if self.tokens and self.form == "spans" and _are_numbers(labels):
+            raise DataError(
+                f"'{label}' holds numbers, and nothing in the file says which tags they are.",
+                hint="Write the tags' names in their place (O, B-PER, …); exports of the datasets library have them as "
+                "features['ner_tags'].feature.names.",
+            )
         if self.tokens and self.form == "spans":
             raise DataError(
                 f"'{text}' holds tokens and '{label}' spans of letters: it is open what the spans count.",
