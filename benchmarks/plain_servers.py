@@ -11,7 +11,9 @@ The last two are installed by hand (`pip install litserve mosec`); nothing of Pr
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 ROWS, WAIT_S = 32, 0.005
@@ -48,43 +50,11 @@ def run_plain(bundle: str, port: int, threads: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
-def run_litserve(bundle: str, port: int, threads: int) -> None:
-    import litserve
-
-    class Api(litserve.LitAPI):  # type: ignore[misc]
-        def setup(self, device: str) -> None:
-            self.classify = open_pipeline(bundle, threads)
-
-        def decode_request(self, request: dict[str, str]) -> str:
-            return request["text"]
-
-        def predict(self, texts: list[str]) -> list[dict[str, Any]]:
-            return self.classify(texts, truncation=True, batch_size=ROWS)
-
-        def encode_response(self, output: dict[str, Any]) -> dict[str, Any]:
-            return output
-
-    server = litserve.LitServer(Api(max_batch_size=ROWS, batch_timeout=WAIT_S), accelerator="cpu", workers_per_device=1)
-    server.run(host="127.0.0.1", port=port, num_api_servers=1, generate_client_file=False, log_level="warning")
-
-
-def run_mosec(bundle: str, port: int, threads: int) -> None:
-    import mosec
-
-    class Classifier(mosec.Worker):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__()
-            self.classify = open_pipeline(bundle, threads)
-
-        def forward(self, data: list[dict[str, str]]) -> list[dict[str, Any]]:
-            return self.classify([each["text"] for each in data], truncation=True, batch_size=ROWS)
-
-    sys.argv[1:] = ["--address", "127.0.0.1", "--port", str(port), "--log-level", "error"]
-    server = mosec.Server()
-    server.append_worker(Classifier, num=1, max_batch_size=ROWS, max_wait_time=int(WAIT_S * 1000))
-    server.run()
-
-
 if __name__ == "__main__":
     name, bundle, port, threads = sys.argv[1:]
-    {"plain": run_plain, "litserve": run_litserve, "mosec": run_mosec}[name](bundle, int(port), int(threads))
+    if name == "plain":
+        run_plain(bundle, int(port), int(threads))
+    else:
+        # These two hand their classes over to processes of their own, which must find them in a module.
+        script = str(Path(__file__).with_name(f"{name}_server.py"))
+        os.execv(sys.executable, [sys.executable, script, bundle, port, threads])

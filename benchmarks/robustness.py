@@ -7,9 +7,9 @@
 
 A cell is one run: `full` on minilm-en with its defaults, and an objective with its own, through the same
 `provetune.run` that users call, on twenty rows a label, another twenty for each run: with the hundred that there are,
-objectives that go over each batch several times would make the table one of a day. Its bundle is asked every test row as it stands, with typos, with other words, and with
-both (`perturbed_text.py`). Nothing is chosen by perturbed rows: validation is clean. Given the same line again, it goes
-on.
+objectives that go over each batch several times would make the table one of a day. Its bundle is asked every test row
+as it stands, with typos, with other words, and with both (`perturbed_text.py`). Nothing is chosen by perturbed rows:
+validation is clean. Given the same line again, it goes on.
 """
 
 from __future__ import annotations
