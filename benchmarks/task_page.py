@@ -93,13 +93,13 @@ def difference(left: list[float], right: list[float]) -> tuple[float, float, flo
     return effect, effect - half, effect + half
 
 
-def write_page(values: dict[str, Any], about: dict[str, Any], speed: dict[str, Any]) -> None:
+def write_page(values: dict[str, Any], about: dict[str, Any], speed: dict[str, Any], why: dict[str, Any]) -> None:
     """The section between the page's markers; at the page's end where there is none yet."""
     from provetune.core.files import write_text
 
     text = PAGE.read_text(encoding="utf-8") if PAGE.exists() else "# Results on real sets\n"
     kept = kept_section(text)
-    section = f"{BEGIN}\n{section_of(values, about, speed)}\n{END}"
+    section = f"{BEGIN}\n{section_of(values, about, speed, why)}\n{END}"
     write_text(PAGE, text.replace(kept, section) if kept else f"{text.rstrip()}\n\n{section}\n")
 
 
@@ -110,7 +110,7 @@ def kept_section(text: str) -> str:
     return text[text.index(BEGIN) : text.index(END) + len(END)]
 
 
-def section_of(values: dict[str, Any], about: dict[str, Any], speed: dict[str, Any]) -> str:
+def section_of(values: dict[str, Any], about: dict[str, Any], speed: dict[str, Any], why: dict[str, Any]) -> str:
     """The section's text."""
     lines = lines_of(values)
     parts = [INTRODUCTION]
@@ -120,6 +120,7 @@ def section_of(values: dict[str, Any], about: dict[str, Any], speed: dict[str, A
             f"transformers {about['transformers']}."
         )
     parts += ["\n".join(score_table(lines)), "\n".join(speed_table(speed)), "\n".join(notes(lines, speed))]
+    parts += ["\n".join(why_table(lines, why))]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -158,6 +159,24 @@ def speed_table(speed: dict[str, Any]) -> list[str]:
             f"| {name} | {rates[0]:.1f} | {rates[1]:.1f} | {ratios[name]:.2f}{marked} | {SETS[name].speed:g} |"
         )
     return table if len(table) > 2 else []
+
+
+def why_table(lines: list[dict[str, Any]], why: dict[str, Any]) -> list[str]:
+    """Experiments on low lines: a line each, with what the classical baselines have."""
+    if not why:
+        return []
+    table = [
+        "Experiments on low lines (`python benchmarks/task_why.py`): the first run again with one thing changed.",
+        "",
+        "| set | changed | score | best classical | seconds |",
+        "|---|---|---|---|---|",
+    ]
+    for cell, value in why.items():
+        name, changed = cell.split("/")
+        classical = [line["mean"] for line in lines if line["set"] == name and line["who"] in SETS[name].baselines]
+        best = f"{max(classical):.3f}" if classical else "–"
+        table.append(f"| {name} | {changed} | {value['score']:.3f} | {best} | {value['seconds']:.0f} |")
+    return table
 
 
 def notes(lines: list[dict[str, Any]], speed: dict[str, Any]) -> list[str]:

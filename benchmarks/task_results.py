@@ -33,6 +33,7 @@ from task_studies import OURS, candidate_name, write_problem
 
 STORE = "task_results.json"
 SPEED = "task_speed.json"
+WHY = "task_why.json"
 WHO = ("baseline", OURS, "plain")
 QUICK = "fiqa_absa"
 
@@ -49,7 +50,9 @@ def main() -> None:
         failed = [] if arguments.page else fill(arguments)
         kept = read_kept(RESULTS / STORE)
         values = kept.get("cells", {})
-        write_page(values, kept.get("settings", {}), read_kept(RESULTS / SPEED))
+        write_page(
+            values, kept.get("settings", {}), read_kept(RESULTS / SPEED), read_kept(RESULTS / WHY).get("cells", {})
+        )
     show(values, arguments.json)
     if failed:
         raise SystemExit(f"Failed: {', '.join(failed)}. Given the same line again, these are tried once more.")
