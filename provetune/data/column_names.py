@@ -17,7 +17,7 @@ TEXT_NAMES = _words(
 TITLE_NAMES = _words("title subject headline summary 标题 题目 摘要")
 LABEL_NAMES = _words(
     "label labels intent category class sentiment topic tag tags emotion polarity y judgment judgement gold",
-    "domain target type kind genre department rating stars score",
+    "intents categories classes topics emotions sentiments domain target type kind genre department rating stars score",
     "标签 类别 分类 意图 情感 情感倾向 类型 主题 领域 情绪 标注 类目 部门 极性",
     "星级 评级 等级 评分 打分 好评 好坏 是否 结论 结果 判断 倾向 态度 级别",
 )

@@ -151,8 +151,10 @@ def _label_score(profile: Profile) -> float:
 
 def _looks_like_label(profile: Profile) -> bool:
     """Whether cells alone, whatever the column is called, speak for a label: few values that come back often."""
-    if profile.distinct < 2 or profile.lists > 0.5 or profile.decimals > 0.5 or profile.named_identifier:
+    if profile.distinct < 2 or profile.decimals > 0.5 or profile.named_identifier:
         return False
+    if profile.lists > 0.5:
+        return profile.name_lists == 1.0 and profile.repeat >= 4
     if profile.rows < _FEW_ROWS:
         return profile.repeat >= 2 and profile.mean_length <= _SHORT
     return profile.repeat >= 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from provetune.data.table import Kind, RawTable
 _SAMPLE_ROWS = 5_000
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 _DATE = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?\Z")
+_LONGEST_NAME = 60
 _FLAGS = frozenset("01")
 _CODE = re.compile(r"(?=\S*\d)[\w.:/#-]+\Z")
 
@@ -32,6 +34,7 @@ class Profile:
         numbers, decimals, dates, codes: shares of filled cells that look like it. A code is one word with digits.
         lists: share of cells that hold a list in the file.
         flags: share of filled cells that are 0 or 1.
+        name_lists: share of filled cells that are lists of short strings, as labels are.
     """
 
     name: str
@@ -46,6 +49,7 @@ class Profile:
     codes: float
     lists: float
     flags: float = 0.0
+    name_lists: float = 0.0
 
     @property
     def is_identifier(self) -> bool:
@@ -88,9 +92,20 @@ def profile_column(raw: RawTable, name: str) -> Profile:
         decimals=sum(bool(_NUMBER.match(value)) and "." in value for value in values) / size,
         dates=sum(bool(_DATE.match(value)) for value in values) / size,
         codes=sum(bool(_CODE.match(value)) for value in values) / size,
+        name_lists=sum(map(_lists_names, values)) / size,
         flags=sum(value.strip() in _FLAGS for value in values) / size,
         lists=float(np.isin(kinds, [Kind.LIST, Kind.OBJECT]).mean()) if len(kinds) else 0.0,
     )
+
+
+def _lists_names(value: str) -> bool:
+    if value[:1] != "[":
+        return False
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return False
+    return isinstance(found, list) and all(isinstance(one, str) and 0 < len(one) <= _LONGEST_NAME for one in found)
 
 
 def _mean_length(values: list[str]) -> float:

@@ -17,6 +17,7 @@ from provetune.data.table import RawTable
 from provetune.problem.syntax import Columns, Data
 
 _NAMES_SHOWN = 5
+_LACKING = "too few rows to be in"
 _CODES = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 
 
@@ -57,6 +58,11 @@ def say_drawn(rows: pa.Table, codes: Any, shares: Sequence[float], data: Data, c
     return notes + _say_lacking(rows["label"], codes, ["train", *names])
 
 
+def is_warning(note: str) -> bool:
+    """Whether a note says that labels are so rare that a split has none of them: worth a line before any training."""
+    return _LACKING in note
+
+
 def _rows(count: int) -> str:
     return "1 row" if count == 1 else f"{count} rows"
 
@@ -72,5 +78,5 @@ def _say_lacking(labels: pa.ChunkedArray, codes: Any, splits: Sequence[str]) -> 
         if missing:
             shown = ", ".join(missing[:_NAMES_SHOWN]) + (", …" if len(missing) > _NAMES_SHOWN else "")
             count = "1 label has" if len(missing) == 1 else f"{len(missing)} labels have"
-            notes.append(f"{count} too few rows to be in {split}: {shown}.")
+            notes.append(f"{count} {_LACKING} {split}: {shown}.")
     return notes

@@ -249,3 +249,67 @@ def test_other_texts_are_no_transcripts(text: str) -> None:
 
     assert not looks_like_messages(text)
     assert read_messages(text) == [{"role": "user", "content": text}]
+
+
+def test_fasttext_lines(tmp_path: Path) -> None:
+    raw = rows_of(tmp_path, "train.txt", ["__label__refund where is  my money", "", "__label__card lost it"])
+    assert raw.table["text"].to_pylist() == ["where is  my money", "lost it"]
+    assert raw.table["label"].to_pylist() == ["refund", "card"]
+    assert raw.table[ROW].to_pylist() == [1, 3]
+    several = rows_of(tmp_path, "several.txt", ["__label__a __label__b x", "__label__a y"])
+    assert several.table["label"].to_pylist() == ['["a","b"]', '["a"]']
+    with pytest.raises(DataError, match="line 2: This line has labels and no text"):
+        rows_of(tmp_path, "bare.txt", ["__label__a x", "__label__b"])
+
+
+def test_opinions_behind_an_at_sign(tmp_path: Path) -> None:
+    opinions = ["neutral", "positive", "negative"]
+    raw = rows_of(tmp_path, "Sentences_50Agree.txt", [f"{sentence(k)} .@{opinions[k % 3]}" for k in range(30)])
+    assert raw.names == ["text_1", "text_2"]
+    assert choice_of(raw)[1].columns == {"text": "text_1", "label": "text_2"}
+
+
+def test_addresses_are_no_opinions(tmp_path: Path) -> None:
+    raw = rows_of(tmp_path, "mails.txt", [f"write to me@host{k}.org please" for k in range(30)])
+    assert raw.names == ["text"]
+
+
+def test_sentences_and_translations_between_bars(tmp_path: Path) -> None:
+    raw = rows_of(tmp_path, "news.de-en.txt", [f"Satz {k} ||| sentence {k}" for k in range(5)])
+    assert raw.table["text_2"].to_pylist()[:2] == ["sentence 0", "sentence 1"]
+
+
+def test_lists_of_names_are_labels(tmp_path: Path) -> None:
+    sets = [["a"], ["a", "b"], ["c"]]
+    lines = [json.dumps({"text": sentence(k), "about": sets[k % 3]}) for k in range(60)]
+    choice, detected = choice_of(rows_of(tmp_path, "rows.jsonl", lines))
+    assert choice.task.name == "classification"
+    assert detected.columns == {"text": "text", "label": "about"}
+
+
+def test_instructions_with_contexts_are_a_chat(tmp_path: Path) -> None:
+    rows = [
+        {"instruction": sentence(k), "context": "", "response": sentence(k + 9), "category": "qa"} for k in range(9)
+    ]
+    choice, detected = choice_of(rows_of(tmp_path, "dolly.jsonl", [json.dumps(row) for row in rows]))
+    assert choice.task.name == "chat"
+    assert detected.columns == {"text": ["instruction", "context"], "label": "response"}
+
+
+def test_numbers_between_commas_are_labels_where_any_row_has_three() -> None:
+    from provetune.data.label_separators import find_separator
+
+    assert find_separator(["2,4", "1", "0,2", "3", "0,1,3", "4", "1,2", "0,3", "0,4", "1,3", "2,3"] * 3) == ","
+    assert find_separator(["2,4", "1,5", "0,2", "3,1", "0,3"] * 3) is None
+    assert find_separator(["1,200", "3,400,500", "2,000", "1,200,300"] * 3) is None
+
+
+def test_tags_as_numbers_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    lines = [json.dumps({"tokens": ["a", "b", str(k)], "ner_tags": [0, 3, 0]}) for k in range(20)]
+    raw = rows_of(tmp_path, "train.jsonl", lines)
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "tagging"
+    from provetune.problem.syntax import Columns, Data
+
+    with pytest.raises(DataError, match=r"'ner_tags' holds numbers.*Write the tags' names"):
+        choice.task.read(raw, Data(train="train.jsonl"), Columns.model_validate(detected.columns))

@@ -6,10 +6,13 @@ from itertools import islice
 from pathlib import Path
 
 from provetune.core.errors import DataError
-from provetune.data.encodings import find_encoding
+from provetune.data.encodings import find_encoding, first_lines
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
 TEXT = "text"
+_BETWEEN_TEXTS = (" ||| ", "|||", "||")
+_BEFORE_LABELS = "@"
+_LEAST_REPEAT = 4
 
 
 class TextReader:
@@ -26,7 +29,7 @@ class TextReader:
         """
         path = Path(location)
         encoding, note = find_encoding(path, options.encoding)
-        delimiter = options.delimiter or "\t"
+        delimiter = options.delimiter or _find_delimiter(first_lines(path, options.encoding))
         names: list[str] = []
         builder: TableBuilder | None = None
         with path.open(encoding=encoding, newline=None) as stream:
@@ -42,9 +45,26 @@ class TextReader:
                 builder.add(dict(zip(names, columns, strict=True)), [number for number, _ in chunk])
         if builder is None:
             raise DataError("There is only blank space in this file.", where=str(path))
-        notes = [*([note] if note else []), f"A line a row, no header: columns are called {', '.join(names)}."]
+        parted = "" if delimiter == "\t" or len(names) == 1 else f" Cells are parted by '{delimiter.strip()}'."
+        notes = [*([note] if note else []), f"A line a row, no header: columns are called {', '.join(names)}.{parted}"]
         table = builder.finish("txt")
         return RawTable(table.table, location, "txt", tuple(notes), table.kinds)
+
+
+def _find_delimiter(lines: list[str]) -> str:
+    """A tab; without any, a sign that stands equally often in every line, and once before a value that comes back.
+
+    ``@`` parts texts and opinions in the Financial PhraseBank, ``|||`` sentences and their translations.
+    """
+    filled = [line for line in lines if line.strip()]
+    if any("\t" in line for line in filled):
+        return "\t"
+    for sign in _BETWEEN_TEXTS:
+        if {line.count(sign) for line in filled} == {1}:
+            return sign
+    ends = [line.rsplit(_BEFORE_LABELS, 1)[-1] for line in filled]
+    once = {line.count(_BEFORE_LABELS) for line in filled} == {1}
+    return _BEFORE_LABELS if once and len(ends) >= _LEAST_REPEAT * len(set(ends)) else "\t"
 
 
 def _refuse_ragged(path: Path, chunk: list[tuple[int, list[str]]], width: int) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _CONVERSATIONS = ("messages", "conversations", "conversation", "dialog", "dialogue", "turns", "chat", "history")
 _PROMPTS = ("prompt", "instruction", "instructions", "question", "query", "user", "input", "指令", "问题", "提示")
 _ANSWERS = ("completion", "response", "output", "answer", "reply", "assistant", "回答", "答案", "输出")
+_ABOUT = ("input", "context", "输入")
 _CHOSEN = ("chosen", "preferred", "accepted", "better", "winner")
 _REJECTED = ("rejected", "dispreferred", "worse", "loser")
 _SYSTEM = ("system", "system_prompt")
@@ -81,12 +82,11 @@ def _find_completion(free: Sequence[str], named: Mapping[str, str | list[str]]) 
     if prompt is None or answer is None:
         return {}, {}, 0.0, ""
     text: str | list[str] = prompt
-    if name_words(prompt)[-1:] == ["instruction"] and "input" in free and answer != "input":
-        text = [prompt, "input"]
-        why = (
-            f"'{prompt}', 'input' and '{answer}' are called like an instruction, what it is about, and its completion."
-        )
-        reasons = {"text": f"'{prompt}' and 'input' are called so.", "label": f"'{answer}' is called like an answer."}
+    about = _called([name for name in free if name not in (prompt, answer)], _ABOUT)
+    if name_words(prompt)[-1:] == ["instruction"] and about is not None:
+        text = [prompt, about]
+        why = f"'{prompt}', '{about}' and '{answer}' are called like an instruction, what it is about, and its answer."
+        reasons = {"text": f"'{prompt}' and '{about}' are called so.", "label": f"'{answer}' is called like an answer."}
         return {"text": text, "label": answer}, reasons, _INSTRUCTED_FIT, why
     why = f"'{prompt}' is called like a prompt and '{answer}' like its completion."
     reasons = {"text": f"'{prompt}' is called like a prompt.", "label": f"'{answer}' is called like an answer."}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _LOOKED_AT = 200
 _SAMPLE_LETTERS = 200
-_CERTAIN, _LIKELY = 0.95, 0.85
+_CERTAIN, _LIKELY, _PLAIN = 0.95, 0.85, 0.55
 _MOST_TAGS_SHARE = 0.5
 _MOST = 0.9
 """Share of the rows that must look right."""
@@ -58,7 +58,8 @@ def _find(
             pairs,
             key=lambda pair: (_prefixed(cells[pair[1]]), _named_tags(pair[1]), _different(cells[pair[0]])),
         )
-        certain = 1.0 if format == "conll" else _CERTAIN
+        named = _prefixed(cells[other]) or _named_tags(other)
+        certain = 1.0 if format == "conll" else _CERTAIN if named else _PLAIN
         return one, other, certain, f"'{one}' holds tokens and '{other}' a tag for each."
     numbered = [
         (one, other)
