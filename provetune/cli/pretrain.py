@@ -30,6 +30,10 @@ def command(
     max_length: Annotated[int | None, typer.Option("--max-length", help="Tokens of a piece at most.")] = None,
     held_out: Annotated[float | None, typer.Option("--held-out", help="Share of the texts that only judge.")] = None,
     mask_share: Annotated[float | None, typer.Option("--mask-share", help="Share of masked words (mlm).")] = None,
+    head_warmup: Annotated[
+        float | None,
+        typer.Option("--head-warmup", help="Share of the passes in which a new head learns alone (mlm); 0 for none."),
+    ] = None,
     temperature: Annotated[float | None, typer.Option("--temperature", help="Of the cosines (simcse).")] = None,
     seed: Annotated[int, typer.Option("--seed", help="Decides what is drawn.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
@@ -59,6 +63,7 @@ def command(
             max_length=max_length,
             held_out=held_out,
             mask_share=mask_share,
+            head_warmup=head_warmup,
             temperature=temperature,
             seed=seed,
         )

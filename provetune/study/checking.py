@@ -19,6 +19,7 @@ from provetune.problem.reading import ProblemFile, read_problem
 from provetune.problem.syntax import AUTO, Candidate
 from provetune.study.candidate_faults import cannot_run, find_candidate_faults
 from provetune.study.choices import backbone_at, is_unlike
+from provetune.study.fold_checks import divide_rows
 from provetune.study.lengths import COUNTED_ROWS, count_tokens, counting_tokenizer, measure_lengths
 from provetune.study.own_backbones import kind_of_backbone, with_named_backbone
 from provetune.study.problem_checks import add_baseline, baseline_of, problem_checks
@@ -59,13 +60,12 @@ def check_problem(
     """
     from provetune.data.places import plural
     from provetune.data.quality import find_faults, sort_findings
-    from provetune.data.splits import make_splits
     from provetune.tasks import TASKS
 
     file = read_problem(path, overrides=overrides, checks=problem_checks(), baseline_of=baseline_of)
     problem = file.problem
     task = TASKS.get(problem.task)
-    splits = make_splits(problem.data, file.path.parent, task)
+    splits = divide_rows(file, task, problem.study.seeds)
     notes = list(splits.notes)
     if set_aside is not None and splits.set_aside.num_rows:
         written = write_set_aside(set_aside, splits.set_aside)

@@ -33,7 +33,8 @@ def say_claim(entry: Mapping[str, Any], claim: Claim, scatter: Scatter | None, c
     else:
         parts += _say_power(entry, claim)
     if entry["rows"] < FEW:
-        parts.append(f"Only {entry['rows']} test rows are expected to count: hardly anything can be shown by so few.")
+        few = f"Only {entry['rows']} rows to test on are expected to count"
+        parts.append(f"{few}: hardly anything can be shown by so few.")
     parts.append(_say_basis(entry, scatter))
     return " ".join(parts)
 
@@ -45,10 +46,10 @@ def say_needs(entry: Mapping[str, Any]) -> str:
     if needs["seeds"] is not None:
         ways.append(f"{needs['seeds']} seeds{_say_time(price['seeds']['seconds'])}")
     if needs["rows"] is not None:
-        ways.append(f"{needs['rows']:,} test rows ({price['rows']['rows']:,} more to label)")
+        ways.append(f"{needs['rows']:,} rows to test on ({price['rows']['rows']:,} more to label)")
     if needs["both"] is not None:
         seeds, rows = needs["both"]
-        ways.append(f"{seeds} seeds{_say_time(price['both']['seconds'])} with {rows:,} test rows")
+        ways.append(f"{seeds} seeds{_say_time(price['both']['seconds'])} with {rows:,} rows to test on")
     if not ways:
         return "nothing within reach would make it decidable; a wider margin may."
     only = needs["seeds"] is None and needs["rows"] is None and needs["both"] is not None

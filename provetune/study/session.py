@@ -58,12 +58,16 @@ class Session:
             Refused: the machine is another than the one the study began on; every run of a candidate failed.
             EnvironmentFault: no space, no memory, a place that cannot be written.
         """
+        from provetune.data.split_notes import is_warning
+
         self._say("prepare", "Preparing rows")
         record, plan = self._prepare(fresh, allow_machine_change)
         specs = make_specs(self.resolved, self.workspace, plan.threads)
         book = TrialBook(self.ledger, record.key, specs, self.folder, self.listener)
         check = self._failed_check(record)
         judging = Judging(self.resolved, self.folder, self.ledger, record, book, self.listener, check)
+        for note in filter(is_warning, self.resolved.notes):
+            self._note(note)
         if (worn := judging.wear()) is not None:
             self._note(worn)
         for note in plan_notes(self.resolved, self.ledger, self.workspace, plan):

@@ -18,6 +18,8 @@ from provetune.inference.predictor import load
 from provetune.ledger.records import Ledger
 from provetune.models.bundle import open_bundle
 from provetune.problem.reading import read_problem
+from provetune.study.checking import check_problem
+from provetune.study.plan import plan_study
 from provetune.study.problem_checks import baseline_of, problem_checks
 from provetune.study.resolve import resolve
 from provetune.study.run import Study, run
@@ -255,12 +257,12 @@ def test_too_few_rows_are_refused_with_the_line_of_folds(tmp_path: Path, write_p
     line = path.read_text().splitlines().index(f"    folds: {FOLDS}") + 1
     assert str(refused.value).startswith(f"{path}:{line}") or f":{line}" in str(refused.value)
     assert "The label 'rare' has 2 different texts, too few to be in each of 3 folds." in str(refused.value)
+    with pytest.raises(DataError) as checked:
+        check_problem(path)
+    assert str(checked.value) == str(refused.value)
 
 
 def test_check_and_plan_know_folds(tmp_path: Path, write_problem: WriteProblem) -> None:
-    from provetune.study.checking import check_problem
-    from provetune.study.plan import plan_study
-
     path = write(write_problem, tmp_path, candidates=FIT, claims=["words >= 0.5"])
     checked = check_problem(path)
     assert not checked["blocking"]

@@ -207,7 +207,7 @@ def test_a_tiny_test_is_no_false_certainty() -> None:
     assert entry["needs"] == {"seeds": None, "rows": 30, "both": None}
     assert plan("head > words", 30, seeds=1, smallest_effect=0.2)["needs"] is None
     assert plan("head > words", 20, seeds=1)["needs"]["rows"] > 1000
-    assert "Only 20 test rows" in entry["words"]
+    assert "Only 20 rows to test on" in entry["words"]
 
 
 def test_figures_of_the_machine_and_unknown_metrics() -> None:

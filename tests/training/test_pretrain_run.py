@@ -143,7 +143,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(own_cache: Path) -> None:
 
     with pytest.raises(Interrupted, match="The same command goes on"):
         pt.pretrain(TEXTS, name="mine", backbone="minilm-en", listener=hear, **QUICK)
-    assert [path.name for path in own_cache.glob("pretraining/mine-*/checkpoint/*")] == ["step-00000003"]
+    assert [path.name for path in own_cache.glob("pretraining/mine-*/*/step-*")] == ["step-00000003"]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 

@@ -30,13 +30,23 @@ def say_figures(before: Mapping[str, float], after: Mapping[str, float]) -> list
     return [f"{name}: {before[name]:.4f} before, {after[name]:.4f} after" for name in after]
 
 
-def notes_of(new_head: bool, words: str | None) -> list[str]:
-    """What a reader of the figures must know."""
+def notes_of(new_head: bool, words: str | None, head: Mapping[str, Any] | None = None) -> list[str]:
+    """What a reader of the figures must know.
+
+    Args:
+        words: what told words apart.
+        head: steps and figures of a new head that learned alone.
+    """
     notes = []
     if new_head:
         notes.append(
             "The backbone had no language-model head: a new one was trained, its output layer tied to the token "
             "embeddings. The figure before is that of an untrained head, and says nothing about the backbone."
+        )
+    if head is not None:
+        notes.append(
+            f"The new head learned alone for {head['steps']:,} steps before the others, the encoder frozen: a loss of "
+            f"{head['loss']:.4f} is what it makes of the backbone as it was."
         )
     if words is not None:
         notes.append(f"Whole words were masked, as {words} tells them.")

@@ -9,20 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from provetune.core.errors import Interrupted, UsageError
-from provetune.core.events import Finished, Stopped, to_json
+from provetune.core.errors import UsageError
 from provetune.core.files import atomic_path, read_json, write_json
-from provetune.core.protocols import Metric, Targets
 from provetune.core.seeds import derive
 from provetune.models import own
 from provetune.models.backbones import Backbone, find_backbone
@@ -30,16 +24,12 @@ from provetune.models.cache import cache_errors, locks_folder
 from provetune.training.pretraining.kinds import KINDS
 from provetune.training.pretraining.record import notes_of, write_record
 from provetune.training.pretraining.settings import PretrainSettings, settle
+from provetune.training.pretraining.stages import Hear, Stages
 from provetune.training.pretraining.texts import RawTexts, read_texts
 
 if TYPE_CHECKING:
-    from provetune.core.protocols import Task
     from provetune.models.download import Listener as Download
     from provetune.training.pretraining.kinds import Pretraining
-    from provetune.training.settings import TrainSettings
-
-LOSS = Metric("loss", "Mean loss of held-out texts.", higher_is_better=False, high=float("inf"))
-Hear = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -133,7 +123,10 @@ class _Job:
     @property
     def identity(self) -> str:
         """Hash of all that decides the result."""
-        facts = [self.objective, self.base.content_hash, self.raw.content_hash, self.settings.model_dump()]
+        settings = self.settings.model_dump()
+        if settings["head_warmup"] == 0:
+            del settings["head_warmup"]  # as it was before there was one
+        facts = [self.objective, self.base.content_hash, self.raw.content_hash, settings]
         return hashlib.sha256(json.dumps([*facts, self.language, *self.machine], sort_keys=True).encode()).hexdigest()
 
     @property
@@ -181,7 +174,20 @@ def _make(job: _Job, checkpoint_minutes: float, listener: Hear) -> Pretrained:
         write_json(job.work / "before.json", score(kind.model))
     before = read_json(job.work / "before.json")
     began = time.monotonic()
-    finished = _train(kind, learned, job, tokenizer, score, checkpoint_minutes, listener)
+    stages = Stages(
+        kind,
+        kind.cut(learned),
+        job.settings,
+        job.machine,
+        job.work,
+        _pad_id(tokenizer),
+        score,
+        checkpoint_minutes,
+        listener,
+    )
+    head = stages.learn_head()
+    finished = stages.learn_all()
+    spent = finished.seconds + (0.0 if head is None else head["seconds"])
     made = {
         "identity": job.identity,
         "objective": job.objective,
@@ -193,50 +199,14 @@ def _make(job: _Job, checkpoint_minutes: float, listener: Hear) -> Pretrained:
         "precision": job.machine[1],
         "steps": finished.step,
         "best_step": finished.best_step,
-        "seconds": max(finished.seconds, time.monotonic() - began),
+        "seconds": max(spent, time.monotonic() - began),
         "new_head": kind.new_head,
+        "head_alone": head,
         "before": before,
         "after": score(kind.model),
-        "notes": [*job.raw.notes, *notes_of(kind.new_head, kind.words)],
+        "notes": [*job.raw.notes, *notes_of(kind.new_head, kind.words, head)],
     }
     return _keep(job, kind, tokenizer, made)
-
-
-def _train(
-    kind: Pretraining,
-    learned: Sequence[str],
-    job: _Job,
-    tokenizer: Any,
-    score: Callable[[Any], dict[str, float]],
-    checkpoint_minutes: float,
-    listener: Hear,
-) -> Finished:
-    """Go through the loop, from a checkpoint where there is one."""
-    from provetune.training.loop import train
-    from provetune.training.minimisation import Minimisation
-
-    with _asked_to_stop() as should_stop:
-        for event in train(
-            kind.model,
-            cast("Task", kind),
-            kind.cut(learned),
-            Targets("texts", ()),
-            _train_settings(job, kind, checkpoint_minutes),
-            minimise=partial(Minimisation, kind.objectives()),
-            score=score,
-            primary=LOSS,
-            checkpoint=job.work / "checkpoint",
-            seed=derive(job.settings.seed, "pretraining"),
-            pad_id=_pad_id(tokenizer),
-            device=job.machine[0],
-            should_stop=should_stop,
-        ):
-            listener(to_json(event))
-            if isinstance(event, Finished):
-                return event
-            if isinstance(event, Stopped):
-                break
-    raise Interrupted("Interrupted; what was learned is kept.", hint="The same command goes on where it stopped.")
 
 
 def _keep(job: _Job, kind: Pretraining, tokenizer: Any, made: Mapping[str, Any]) -> Pretrained:
@@ -268,23 +238,6 @@ def _scorer(kind: Pretraining, judged: Sequence[str], job: _Job, tokenizer: Any)
     return lambda model: kind.score(model, pieces, asked)
 
 
-def _train_settings(job: _Job, kind: Pretraining, checkpoint_minutes: float) -> TrainSettings:
-    from provetune.training.settings import TrainSettings
-
-    given = job.settings
-    return TrainSettings(
-        epochs=given.epochs,
-        learning_rate=given.learning_rate,
-        batch_rows=given.batch_rows,
-        batch_tokens=given.batch_tokens,
-        precision=job.machine[1],
-        evaluations=given.evaluations,
-        checkpoint_minutes=checkpoint_minutes,
-        # Two passes of a text differ by all the dropout that the backbone has.
-        attention_dropout=0.1 if job.objective == "simcse" else None,
-    )
-
-
 def _settle_machine(device: str, precision: str) -> tuple[str, str]:
     from provetune.models.devices import settle_device
     from provetune.models.precision import choose_precision
@@ -313,24 +266,3 @@ def _refuse_unknown(settings: Mapping[str, Any]) -> None:
 def _pad_id(tokenizer: Any) -> int:
     """Padding is masked or left out: any token will do where there is none for it."""
     return 0 if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
-
-
-@contextmanager
-def _asked_to_stop() -> Iterator[Callable[[], bool]]:
-    """Within the block Ctrl-C and SIGTERM only ask: the step ends and is saved. Asked again, they stop at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
-        return
-
-    def ask(number: int, frame: Any) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-
-    previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield asked.is_set
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

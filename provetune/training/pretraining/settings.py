@@ -22,6 +22,9 @@ class PretrainSettings(BaseModel):
     max_length: Annotated[int, Field(ge=4)] = Field(description="Tokens of a piece at most; longer texts are cut.")
     held_out: Annotated[float, Field(gt=0, lt=1)] = Field(description="Share of the texts that only judge.")
     mask_share: Annotated[float, Field(gt=0, lt=1)] = Field(description="Share of the words that are masked (mlm).")
+    head_warmup: Annotated[float, Field(ge=0, lt=1)] = Field(
+        description="Share of the passes in which a new head learns alone, the encoder frozen (mlm); 0 for none."
+    )
     temperature: Annotated[float, Field(gt=0)] = Field(description="Of the cosines (simcse).")
     evaluations: Annotated[int, Field(ge=1)] = Field(description="How often held-out texts are asked.")
     seed: Annotated[int, Field(ge=0)] = Field(description="Decides what is drawn.")
@@ -35,6 +38,7 @@ USUAL: Mapping[str, Any] = {
     "max_length": 128,
     "held_out": 0.05,
     "mask_share": 0.15,
+    "head_warmup": 0.0,
     "temperature": 0.05,
     "evaluations": 3,
     "seed": 0,

@@ -1,4 +1,8 @@
-"""`mlm`: guess masked words from what stands around them."""
+"""`mlm`: guess masked words from what stands around them.
+
+A new head learns alone for a share of the passes first (`head_warmup`), so that what it does not know yet unteaches the
+encoder nothing.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +42,7 @@ class MaskedLanguage:
         "Guess masked words from what stands around them; whole words are masked, Chinese ones as jieba tells them."
     )
     architecture: Kind = "encoder"
-    defaults: Mapping[str, Any] = MappingProxyType({})
+    defaults: Mapping[str, Any] = MappingProxyType({"head_warmup": 0.3})
 
     def begin(
         self, backbone: Backbone, tokenizer: Any, settings: PretrainSettings, language: str, device: str
