@@ -13,6 +13,7 @@ import yaml
 from chat_tokenizers import write_tiny_decoder
 from forked_workers import ForkedWorker, can_fork
 from hypothesis import settings
+from still_heap import freeze_loaded
 
 # The same examples every time, so that a change is what makes a test fail; HYPOTHESIS_PROFILE=explore draws new ones.
 settings.register_profile("same", derandomize=True)
@@ -27,6 +28,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Modules of tests import most of what they need; the rest comes with the tests, see `still_libraries`."""
+    freeze_loaded()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def still_libraries() -> Iterator[None]:
+    """Full collections stay quick after a module that loaded libraries."""
+    yield
+    freeze_loaded()
 
 
 @pytest.fixture(scope="module", autouse=True)

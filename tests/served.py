@@ -154,11 +154,13 @@ def odd_server(
 
 
 @contextmanager
-def real_server(folder: Path, *words: str, env: dict[str, str] | None = None) -> Iterator[Server]:
-    """`provetune serve` with these words, on a port that is free."""
+def real_server(
+    folder: Path, *words: str, env: dict[str, str] | None = None, backend: str = "torch"
+) -> Iterator[Server]:
+    """`provetune serve` with these words, on a port that is free; `backend` ``"auto"`` takes time to try both."""
     workspace = folder / ".provetune"
     command = [sys.executable, "-c", "from provetune.cli.main import main; main()", "serve", *words]
-    command += ["--port", "0", "--json", "--workspace", str(workspace)]
+    command += ["--port", "0", "--json", "--workspace", str(workspace), "--backend", backend]
     folder.mkdir(parents=True, exist_ok=True)
     server = Server(command, folder / f"server-{time.monotonic_ns()}.log", env)
     try:

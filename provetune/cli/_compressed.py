@@ -15,6 +15,8 @@ def show_compressed(document: Mapping[str, Any]) -> None:
     for found in document["steps"]:
         _show_step(screen, found, document)
     written = [found for found in document["steps"] if found["bundle"] is not None]
+    if document.get("chosen"):
+        screen.print(document["chosen"]["words"], markup=False, soft_wrap=True)
     if written:
         screen.print(f"Bundle: {document['bundle']}", markup=False, soft_wrap=True)
     if not document["passed"]:
@@ -28,8 +30,8 @@ def show_compressed(document: Mapping[str, Any]) -> None:
         )
 
 
-def show_steps(described: Sequence[Mapping[str, Any]]) -> None:
-    """Every step with the bundles it takes and its settings."""
+def show_steps(described: Sequence[Mapping[str, Any]], others: Mapping[str, str]) -> None:
+    """Every step with the bundles it takes and its settings; then the other words that may be looked for."""
     from rich.padding import Padding
     from rich.table import Table
 
@@ -42,6 +44,8 @@ def show_steps(described: Sequence[Mapping[str, Any]]) -> None:
             for field in step["settings"]:
                 table.add_row(field["name"], _spell(field["default"]), field["description"] or "")
             screen.print(Padding(table, (0, 0, 1, 2)))
+    for name, what in others.items():
+        screen.print(f"[bold]{name}[/]  {what}")
 
 
 def _show_step(screen: Any, found: Mapping[str, Any], document: Mapping[str, Any]) -> None:

@@ -17,35 +17,43 @@ if TYPE_CHECKING:
     from provetune.compression.compress import Listener
 
 
+Named = Annotated[
+    str | None, typer.Argument(metavar="BUNDLE", help="Bundle folder, or problem file: its study's best.")
+]
+To = Annotated[
+    list[str] | None,
+    typer.Option("--to", metavar="STEP", help="What to do: a step, or several with commas. May be repeated."),
+]
+Setting = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A step's setting, e.g. drop_layers.keep=3."),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FOLDER", help="Where the last bundle goes; else beside BUNDLE.")
+]
+Problem = Annotated[
+    Path | None,
+    typer.Option("--problem", metavar="FILE", help="Makes the rows again, for a bundle that was moved."),
+]
+Workspace = Annotated[
+    Path | None, typer.Option("--workspace", help="Where the study of the bundle or problem file lies.")
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option("--tolerance", help="Largest loss that may be left open; compress.tolerance, else 0.01."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Write what breaks acceptance too; the bundle says so for ever.")]
+
+
 def command(
-    bundle: Annotated[
-        str | None, typer.Argument(metavar="BUNDLE", help="Bundle folder, or problem file: its study's best.")
-    ] = None,
-    to: Annotated[
-        list[str] | None,
-        typer.Option("--to", metavar="STEP", help="What to do: a step, or several with commas. May be repeated."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="STEP.FIELD=VALUE", help="A step's setting, e.g. drop_layers.keep=3."),
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="Where the last bundle goes; else beside BUNDLE.")
-    ] = None,
-    problem: Annotated[
-        Path | None,
-        typer.Option("--problem", metavar="FILE", help="Makes the rows again, for a bundle that was moved."),
-    ] = None,
-    workspace: Annotated[
-        Path | None, typer.Option("--workspace", help="Where the study of the bundle or problem file lies.")
-    ] = None,
-    tolerance: Annotated[
-        float | None,
-        typer.Option("--tolerance", help="Largest loss that may be left open; compress.tolerance, else 0.01."),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Write what breaks acceptance too; the bundle says so for ever.")
-    ] = False,
+    bundle: Named = None,
+    to: To = None,
+    settings: Setting = None,
+    out: Out = None,
+    problem: Problem = None,
+    workspace: Workspace = None,
+    tolerance: Tolerance = None,
+    force: Force = False,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="Computing threads.")] = None,
     listing: Annotated[bool, typer.Option("--list", help="Show every step and what it can be told.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -53,6 +61,7 @@ def command(
     """Make a bundle smaller or faster, step by step; 1 where a step breaks acceptance, and nothing is written then.
 
     Acceptance is tested again on rows that nothing else was decided by. An interrupted line goes on where it stopped.
+    `fastest` as the last step tries every way to compute the bundle here and chooses the quickest that holds.
     """
     if listing:
         _list(json)
@@ -96,16 +105,18 @@ def _tolerance(asked: float | None, bundle: str, problem: Path | None) -> float 
 
 
 def _list(json: bool) -> None:
-    from provetune.compression.asked import describe
+    from provetune.compression.asked import NO_STEPS, describe
+    from provetune.compression.fastest import FASTEST, SUMMARY
     from provetune.compression.steps import STEPS
 
     described = [describe(STEPS.get(name)) for name in STEPS.names()]
+    others = {FASTEST: SUMMARY, **{name: f"No step: {why}" for name, why in NO_STEPS.items()}}
     if json:
-        print_json({"steps": described})
+        print_json({"steps": described, "others": others})
         return
     from provetune.cli._compressed import show_steps
 
-    show_steps(described)
+    show_steps(described, others)
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def command(
     elif json:
         print_json(document)
     elif source is not None:
-        print_note(f"{_count(document['rows'], 'row')} written to {target}.")
+        print_note(f"{_count(document['rows'], 'row')} written to {target}, computed by {predictor.engine}.")
     elif texts:
         _show(given, document, predictor)
     else:

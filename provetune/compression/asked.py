@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from provetune.compression.fastest import FASTEST, WAYS
 from provetune.compression.step import Refuses, Step
 from provetune.compression.steps import STEPS
 from provetune.core.errors import UsageError
@@ -17,6 +18,15 @@ from provetune.problem.document import SyntaxFault, read_document
 if TYPE_CHECKING:
     from provetune.core.protocols import Task
     from provetune.models.bundle import Bundle
+
+
+NO_STEPS = {
+    "merge_adapter": (
+        "adapters that can be merged (lora, adalora, ia3) are, when a bundle is written; those that cannot (prefix, "
+        "prompt, adapter) become one graph with their model by the step onnx."
+    )
+}
+"""What a user may look for among the steps, and where it is done instead."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,22 @@ class Asked:
         return {"step": self.name, "settings": self.settings.model_dump(mode="json"), "seed": seed}
 
 
+def read_plan(to: Sequence[str], overrides: Sequence[str] = ()) -> tuple[list[Asked], list[Asked]]:
+    """The steps of a chain, and the ways that `fastest` at its end is to try; none where it is not there.
+
+    Raises:
+        UsageError: as `read_asked`; or `fastest` does not come last.
+    """
+    names = _names(to)
+    if FASTEST not in names:
+        return read_asked(names, overrides), []
+    if names.index(FASTEST) != len(names) - 1:
+        raise UsageError(f"'{FASTEST}' comes last: it chooses what computes the bundle.", where="--to")
+    chain = names[:-1]
+    asked = read_asked([*chain, *(way for way in WAYS if way not in chain)], overrides)
+    return asked[: len(chain)], asked[len(chain) :]
+
+
 def read_asked(to: Sequence[str], overrides: Sequence[str] = ()) -> list[Asked]:
     """The steps that these words name.
 
@@ -46,11 +72,13 @@ def read_asked(to: Sequence[str], overrides: Sequence[str] = ()) -> list[Asked]:
     Raises:
         UsageError: no steps, an unknown one, one given twice, or a setting that it does not have.
     """
-    names = [name.strip() for word in to for name in word.split(",") if name.strip()]
+    names = _names(to)
     if not names:
         raise UsageError(
             "No step is named.", hint="For example: --to onnx. `provetune compress --list` shows every step."
         )
+    if (done := next((name for name in names if name in NO_STEPS), None)) is not None:
+        raise UsageError(f"There is no step '{done}': {NO_STEPS[done]}")
     twice = next((name for number, name in enumerate(names) if name in names[:number]), None)
     if twice is not None:
         raise UsageError(f"The step '{twice}' is named twice.", hint="Name each once, in the order they are done.")
@@ -97,6 +125,29 @@ def refuse_unfit(asked: Asked, bundle: Bundle, task: Task) -> None:
     why = step.refuse(bundle, task, asked.settings) if isinstance(step, Refuses) else None
     if why is not None:
         raise UsageError(why, where=str(bundle.path))
+
+
+def refuse_unfit_chain(asked: Sequence[Asked], bundle: Bundle, task: Task) -> None:
+    """Refuse a chain of which a step could not take what the one before it makes, before any work is done.
+
+    Raises:
+        UsageError: in one line that names the step.
+    """
+    if asked:
+        refuse_unfit(asked[0], bundle, task)
+    kind, before = bundle.kind, ""
+    for each in asked:
+        if kind not in each.step.takes:
+            raise UsageError(
+                f"The step '{each.name}' cannot come after '{before}', which makes a bundle of the kind '{kind}'.",
+                where=f"--to {','.join(one.name for one in asked)}",
+                hint=f"Name '{each.name}' before it.",
+            )
+        kind, before = each.step.makes or kind, each.name
+
+
+def _names(to: Sequence[str]) -> list[str]:
+    return [name.strip() for word in to for name in word.split(",") if name.strip()]
 
 
 def _read_override(written: str, names: Sequence[str]) -> tuple[str, str, Any]:

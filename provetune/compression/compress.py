@@ -10,11 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from provetune.compression.asked import Asked, read_asked, refuse_unfit
+from provetune.compression.asked import Asked, read_plan, refuse_unfit_chain
+from provetune.compression.fastest import choose, try_ways
 from provetune.compression.gate import tolerance_of
+from provetune.core.errors import UsageError
 from provetune.study.interruption import interruptible
+
+if TYPE_CHECKING:
+    from provetune.compression.proving import Proving
+    from provetune.compression.working import Working
+    from provetune.models.bundle import Bundle
 
 Listener: TypeAlias = Callable[[dict[str, Any]], None]
 
@@ -28,6 +35,7 @@ class Compressed:
         passed: whether every step was done and held, or was forced.
         steps: of each step what it made, how it was judged, what it costs to use; ``bundle`` is None where it was
             refused.
+        chosen: what `fastest` at the end of the chain chose, see `provetune.compression.fastest.choose`; else None.
         notes: what to know about the rows that judged.
         document: all of it, as ``provetune compress --json`` prints it.
     """
@@ -36,6 +44,7 @@ class Compressed:
     passed: bool
     steps: list[dict[str, Any]]
     notes: list[str]
+    chosen: dict[str, Any] | None
     document: dict[str, Any] = field(repr=False)
 
 
@@ -58,7 +67,8 @@ def compress(
 
     Args:
         bundle: its folder.
-        to: names of steps, in their order; ``"drop_layers,onnx"`` are two.
+        to: names of steps, in their order; ``"drop_layers,onnx"`` are two. ``"fastest"`` at the end tries every way
+            to compute the bundle here and chooses the quickest that holds.
         settings: ``["drop_layers.keep=3"]``.
         out: folder of the last derivative; ``<bundle>-<step>-<step>…`` beside the bundle when left out.
         problem: makes the rows again, for a bundle that was moved away from its study; its ``accept`` and
@@ -77,10 +87,15 @@ def compress(
         EnvironmentFault: no space, or the place cannot be written.
         CorruptError: the bundle is not what its manifest says.
     """
-    asked = read_asked([to] if isinstance(to, str) else list(to), settings)
+    chain, ways = read_plan([to] if isinstance(to, str) else list(to), settings)
+    if ways and out is not None:
+        raise UsageError("fastest tries several bundles, and --out names one.", hint="Leave --out away.")
     say: Listener = listener if listener is not None else _silent
     with interruptible("The same line goes on where it stopped."):
-        return _compress(Path(bundle), asked, out, problem, workspace, tolerance, force, threads, say)
+        from provetune.compression.working import Working
+
+        first, proving = _prepare(Path(bundle), [*chain, *ways[:1]], problem, workspace, tolerance, threads, say)
+        return _carry_out(first, chain, ways, out, Working(proving, force=force, say=say))
 
 
 def places(bundle: Path, names: Sequence[str], out: str | Path | None = None) -> list[Path]:
@@ -93,20 +108,18 @@ def places(bundle: Path, names: Sequence[str], out: str | Path | None = None) ->
     return found
 
 
-def _compress(
+def _prepare(
     path: Path,
-    asked: list[Asked],
-    out: str | Path | None,
+    asked: Sequence[Asked],
     problem: str | Path | None,
     workspace: str | Path | None,
     tolerance: float | None,
-    force: bool,
     threads: int | None,
     say: Listener,
-) -> Compressed:
+) -> tuple[Bundle, Proving]:
+    """The first bundle, verified, and what judges all that is made of it."""
     from provetune.compression.proving import Proving
     from provetune.compression.rows import find_rows
-    from provetune.compression.working import Working
     from provetune.inference.threads import settle_threads
     from provetune.models.bundle import open_bundle
     from provetune.tasks import TASKS
@@ -114,14 +127,12 @@ def _compress(
     settle_threads()
     first = open_bundle(path.absolute())
     task = TASKS.get(first.task)
-    for each in asked[:1]:
-        refuse_unfit(each, first, task)
+    refuse_unfit_chain(asked, first, task)
     frozen = first.record.get("problem") or {}
     written = _resolved(problem)
-    rows = find_rows(first, task, problem=problem, workspace=workspace)
     proving = Proving(
         task,
-        rows,
+        find_rows(first, task, problem=problem, workspace=workspace),
         accept=(written or frozen).get("accept") or {},
         tolerance=tolerance_of(tolerance, written, frozen),
         confidence=float(((written or frozen).get("study") or {}).get("confidence") or 0.95),
@@ -130,28 +141,41 @@ def _compress(
     proving.begin(first)
     for note in proving.notes:
         say({"event": "note", "message": note})
-    working = Working(proving, force=force, say=say)
-    done: list[dict[str, Any]] = []
-    parent = first
-    for each, place in zip(asked, places(path, [one.name for one in asked], out), strict=True):
-        found = working.carry_out(each, parent, place)
-        done.append(found)
-        say({"event": "judged", **found})
-        if found["bundle"] is None:
+    return first, proving
+
+
+def _carry_out(
+    first: Bundle, chain: Sequence[Asked], ways: Sequence[Asked], out: str | Path | None, working: Working
+) -> Compressed:
+    """The steps of a chain, then the choice among ways."""
+    from provetune.models.bundle import open_bundle
+
+    names, parent, done = [one.name for one in chain], first, []
+    for each, place in zip(chain, places(first.path, names, out), strict=True):
+        done.append(working.carry_out(each, parent, place))
+        working.say({"event": "judged", **done[-1]})
+        if done[-1]["bundle"] is None:
             break
         parent = open_bundle(place, verify=False)
-    passed = len(done) == len(asked) and all(each["bundle"] is not None for each in done)
+    passed = all(each["bundle"] is not None for each in done)
+    reached, chosen = str(parent.path), None
+    if ways and passed:
+        tried = try_ways(ways, parent, lambda name: places(first.path, [*names, name])[-1], working)
+        chosen = choose(tried, parent.path)
+        reached, passed, done = chosen["bundle"], any(each["bundle"] for each in tried), [*done, *tried]
+    proving = working.proving
     document = {
-        "bundle": str(parent.path),
+        "bundle": reached,
         "from": str(first.path),
         "passed": passed,
         "tolerance": proving.gate.tolerance,
         "confidence": proving.gate.confidence,
-        "rows": {"tuning": rows.tuning.num_rows, "calibration": rows.calibration.num_rows},
+        "rows": {"tuning": proving.rows.tuning.num_rows, "calibration": proving.rows.calibration.num_rows},
         "notes": proving.notes,
         "steps": done,
+        **({} if chosen is None else {"chosen": chosen}),
     }
-    return Compressed(str(parent.path), passed, done, list(proving.notes), document)
+    return Compressed(reached, passed, done, list(proving.notes), chosen, document)
 
 
 def _resolved(problem: str | Path | None) -> Mapping[str, Any] | None:

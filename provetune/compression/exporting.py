@@ -37,8 +37,8 @@ _ARCHITECTURES: Mapping[str, tuple[Reads, ...]] = {
 }
 _UNTRACEABLE = (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError)
 """What torch's exporters raise where they cannot trace a model."""
-FROZEN = "frozen_encoder"
-EXPORTED = ("transformers", FROZEN)
+FROZEN, ADAPTED = "frozen_encoder", "adapted"
+EXPORTED = ("transformers", ADAPTED, FROZEN)
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,12 @@ def _load(given: Given, frozen: bool) -> tuple[Any, Any]:
     from provetune.models.loading import load_model, load_tokenizer
 
     path = given.bundle.model_path
+    if given.bundle.kind == ADAPTED:
+        from provetune.inference.backends import BACKENDS
+
+        # What was added to the model becomes a part of the graph like any other.
+        whole: Any = BACKENDS.get(ADAPTED).open(given.bundle, given.task, precision="fp32", device="cpu")
+        return whole.network.model.eval(), load_tokenizer(path)
     model = load_encoder(path) if frozen else load_model(path, given.task.auto_class, {}, seed=0)
     return model.eval(), load_tokenizer(path)
 
@@ -169,13 +175,16 @@ class _Trial:
 
     def difference(self, found: onnx.ModelProto) -> float:
         """Largest difference of the graph's outputs, places of padding left out."""
+        from onnxruntime.capi import onnxruntime_pybind11_state as faults
+
         from provetune.core.errors import CorruptError
         from provetune.inference.backends._graph import Graph
 
         try:
             graph = Graph(found.SerializeToString(), 1)
             outputs = [graph.ask(group, self.pad_id) for group in self.groups]
-        except (CorruptError, RuntimeError):
+        except (CorruptError, RuntimeError, faults.Fail, faults.InvalidArgument, faults.RuntimeException):
+            # A number of rows or of tokens is written into it, or it holds what the runtime has not.
             return float("inf")
         pairs = zip(outputs, self.wanted, self.batches, strict=True)
         return max(self._apart(one, wanted, batch) for one, wanted, batch in pairs)

@@ -143,6 +143,13 @@ class Gate:
             for scope, level in self.levels.items()
         ]
 
+    def judged_again(self, judgement: Judgement) -> Judgement:
+        """What was judged before, by the tolerance of now; its figures are those of then."""
+        bounds = [each for each in (judgement.loss_bound, judgement.first_loss_bound) if each is not None]
+        scope = parse_accept_key(judgement.metric)
+        within = self._is_system(scope) or (bool(bounds) and all(each <= self.tolerance for each in bounds))
+        return replace(judgement, within=within)
+
     def least_bound(self, parent: Judged) -> tuple[str, float] | None:
         """The quality metric that even an unchanged model could not be shown to hold, and its bound of the loss.
 

@@ -48,12 +48,15 @@ class Healing(BaseModel):
     )
 
 
-def heal(given: Given, start: Path, settings: Healing, *, keep_head: bool = True, **fields: Any) -> Path:
+def heal(
+    given: Given, start: Path, settings: Healing, *, keep_head: bool = True, keep_zeros: bool = False, **fields: Any
+) -> Path:
     """Train the model at `start` and return the folder of the bundle that came of it.
 
     Args:
         start: a Hugging Face folder.
         keep_head: go on with the output layer that lies there, instead of a new one.
+        keep_zeros: weights that are zero stay zero.
         fields: further fields of the candidate, as a problem file has them.
 
     Raises:
@@ -61,7 +64,7 @@ def heal(given: Given, start: Path, settings: Healing, *, keep_head: bool = True
     """
     from provetune.study.trial import BUNDLE, run_trial
 
-    spec = healing_spec(given, start, settings, keep_head=keep_head, **fields)
+    spec = healing_spec(given, start, settings, keep_head=keep_head, keep_zeros=keep_zeros, **fields)
     _save_rows(Path(spec.study_folder), given.train, given.tuning)
     steps = 0
     for event in run_trial(spec):
@@ -108,7 +111,9 @@ def teaches(given: Given) -> bool:
     return given.targets.kind in _VECTORS or isinstance(given.task, ScoresWords)
 
 
-def healing_spec(given: Given, start: Path, settings: Healing, *, keep_head: bool = True, **fields: Any) -> TrialSpec:
+def healing_spec(
+    given: Given, start: Path, settings: Healing, *, keep_head: bool = True, keep_zeros: bool = False, **fields: Any
+) -> TrialSpec:
     """The run that heals, everything explicit."""
     from provetune.models.backbones import describe
     from provetune.models.methods import METHODS
@@ -157,7 +162,7 @@ def healing_spec(given: Given, start: Path, settings: Healing, *, keep_head: boo
         k=0,
         seed=derive(given.seed, "heal"),
         settings=settled,
-        method_settings=method.settings().model_dump(mode="json"),
+        method_settings=method.settings(keep_zeros=keep_zeros).model_dump(mode="json"),
         targets=given.targets.to_json(),
         backbone={"name": str(start), "path": str(start), "content_hash": backbone.content_hash},
         record={name: given.bundle.record[name] for name in ("columns", "problem") if name in given.bundle.record},

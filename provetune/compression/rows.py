@@ -54,8 +54,9 @@ def find_rows(
 
     Raises:
         UsageError: the study is not there and no problem file was given.
-        Refused: the rows are not those that the bundle's record has the hashes of.
+        Refused: the rows are not those that the bundle's record has the hashes of, or none was held out from it.
     """
+    _refuse_cross_validated(bundle)
     found = _stored(bundle, workspace) if problem is None else _made_again(bundle, Path(problem), task)
     train, validation = (_as_seen(bundle, table) for table in found)
     group = group_column(bundle.record, validation.column_names)
@@ -116,6 +117,18 @@ def group_column(record: Mapping[str, Any], columns: Sequence[str]) -> str | Non
     data = (record.get("problem") or {}).get("data") or {}
     group = (data.get("columns") or {}).get("group") or (data.get("split") or {}).get("group")
     return group if group is not None and f"raw.{group}" in columns else None
+
+
+def _refuse_cross_validated(bundle: Bundle) -> None:
+    """Models of folds learned from all rows together: what judged a derivative would be what its parent learned."""
+    recorded = bundle.record.get("data") or {}
+    train, validation = ((recorded.get(name) or {}).get("hash") for name in ("train", "validation"))
+    if train is not None and train == validation:
+        raise Refused(
+            "This bundle was cross-validated: its models learned from every row, and none is left to judge by.",
+            where=str(bundle.path),
+            hint="Run the problem with data.split.validation instead of folds, and compress what comes of that.",
+        )
 
 
 def _stored(bundle: Bundle, workspace: str | Path | None) -> tuple[pa.Table, pa.Table]:

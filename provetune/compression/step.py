@@ -77,6 +77,7 @@ class Step(Protocol):
 
     Attributes:
         takes: the bundle kinds that it can work on.
+        makes: the bundle kind of what it makes; None where that is the parent's.
         settings: what can be said about it, each field documented; ``provetune compress --set STEP.FIELD=VALUE``.
         learns: whether it trains, so that it wants the training rows' labels.
     """
@@ -84,6 +85,7 @@ class Step(Protocol):
     name: str
     summary: str
     takes: tuple[str, ...]
+    makes: str | None
     settings: type[BaseModel]
     learns: bool
 

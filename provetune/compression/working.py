@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.compression import derivative
 from provetune.compression.asked import Asked, refuse_unfit
+from provetune.compression.gate import Judgement, broken
 from provetune.compression.rows import HALVES
 from provetune.compression.step import Given, Made
 from provetune.core.errors import UsageError
@@ -53,6 +55,8 @@ class Working:
         refuse_unfit(asked, parent, self.task)
         scratch = place.with_name(f".{place.name}.compress")
         with exclusive(place.with_name(f".{place.name}.compress.lock"), what=f"compress to {place.name}", wait_s=0):
+            if place.exists():  # who held the lock a moment ago wrote it
+                return self._there_already(asked, parent, place, identity)
             _open_scratch(scratch, {**identity, "parent": derivative.manifest_hash(parent.path)})
             made = self._make(asked, parent, scratch, identity)
             proof = self.proving.prove(made, parent, self._progress(asked), scratch)
@@ -141,9 +145,31 @@ class Working:
                 where=str(place),
                 hint="Name another place with --out, or move it away.",
             )
-        found = open_bundle(place)
-        last = [each for each in found.record.get(derivative.FORCED) or [] if each["step"] == asked.name][-1:]
-        return self._facts(found.record, place, last[0]["broke"] if last else [], kept=True)
+        record = open_bundle(place).record
+        broke = self._broken_now(asked, parent, place, record)
+        return self._facts(record, None if broke and not self.force else place, broke, kept=True)
+
+    def _broken_now(self, asked: Asked, parent: Bundle, place: Path, record: Mapping[str, Any]) -> list[str]:
+        """What does not hold of a bundle that lies there already, by the levels and the tolerance of now.
+
+        Raises:
+            UsageError: it was judged by other levels, so that nothing is known about those of now.
+        """
+        gate = self.proving.gate
+        levels = {each["metric"]: each["required"] for each in record["acceptance"]}
+        wanted = {str(scope): None if level is None else str(level) for scope, level in gate.levels.items()}
+        if levels != wanted or record[derivative.TABLE]["confidence"] != gate.confidence:
+            raise UsageError(
+                f"What the step '{asked.name}' made lies there already and was judged by other levels of acceptance.",
+                where=str(place),
+                hint="Move it away, and it is made and judged anew.",
+            )
+        forced = list(record.get(derivative.FORCED) or [])[len(parent.record.get(derivative.FORCED) or []) :]
+        if forced:
+            return [reason for each in forced for reason in each["broke"]]
+        known = {one.name for one in fields(Judgement)}
+        judged = [Judgement(**{name: each[name] for name in known & each.keys()}) for each in record["acceptance"]]
+        return broken([gate.judged_again(each) for each in judged], gate.tolerance)
 
     def _facts(self, record: dict[str, Any], place: Path | None, broke: list[str], *, kept: bool) -> dict[str, Any]:
         last = record[derivative.DERIVED]["steps"][-1]

@@ -32,6 +32,7 @@ class Registry(Generic[Plugin]):
         self.constant = constant
         self.noun = noun
         self._loaded: dict[str, Plugin] = {}
+        self._points: dict[str, EntryPoint] | None = None
 
     def names(self) -> list[str]:
         """Public names, sorted. Imports none of the plug-ins."""
@@ -48,7 +49,7 @@ class Registry(Generic[Plugin]):
         return self._loaded[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.names()
+        return name in self._own_names() or name in self._foreign()
 
     def _load(self, name: str) -> Plugin:
         if name in self._own_names():
@@ -67,4 +68,7 @@ class Registry(Generic[Plugin]):
         return [module.name for module in found if not module.name.startswith("_")]
 
     def _foreign(self) -> dict[str, EntryPoint]:
-        return {point.name: point for point in entry_points(group=self.package)}
+        """What other distributions add. Asked once: the files of every installed one are read for it."""
+        if self._points is None:
+            self._points = {point.name: point for point in entry_points(group=self.package)}
+        return self._points

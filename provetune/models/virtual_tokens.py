@@ -125,7 +125,7 @@ def _put_in_front(
         raise ValueError("a model with virtual tokens takes all but the tokens by name")
     words = module.get_input_embeddings()(ids)  # type: ignore[operator]
     count = found.shape[0]
-    front = found.to(words.dtype).expand(len(ids), -1, -1)
+    front = found.to(words.dtype).expand(ids.shape[0], -1, -1)
     given["inputs_embeds"] = torch.cat([front, words], dim=1)
     if given.get("attention_mask") is not None:
         given["attention_mask"] = functional.pad(given["attention_mask"], (count, 0), value=1)

@@ -21,6 +21,7 @@ from provetune.serving.access_answers import Turned, TurnedAway, answer, with_se
 from provetune.serving.access_bodies import Gone, check_json, has_body, read_body, replayed
 from provetune.serving.access_hosts import Names, is_loopback
 from provetune.serving.access_log import AccessLog, Line, LogTexts
+from provetune.serving.error_places import place_of
 from provetune.serving.keyring import Keyring
 from provetune.serving.keys import allows
 from provetune.serving.limits import Limits, TokenBuckets
@@ -234,7 +235,7 @@ class _Visit:
 
     async def _broke(self, error: Exception) -> None:
         # The type and the line, not the message: it may quote what the caller sent.
-        self._error = f"{type(error).__name__} at {_place_of(error)}"
+        self._error = f"{type(error).__name__} at {place_of(error)}"
         if self._status:
             raise ConnectionAbortedError(f"request {self._id} broke off") from None
         await self._say_broken()
@@ -296,10 +297,3 @@ def _unauthorized(headers: Any, presented: bool) -> Turned:
     challenge = b'Basic realm="Provetune: the key is the password", charset="UTF-8"' if person else b"Bearer"
     message = "This key is not good (any more)." if presented else "A key is needed: Authorization: Bearer KEY."
     return Turned(401, "unauthorized", message, [(b"www-authenticate", challenge)])
-
-
-def _place_of(error: Exception) -> str:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return "?" if trace is None else f"{Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"

@@ -55,6 +55,9 @@ def timed_protocol(limits: Limits, base: Any = H11Protocol) -> Any:
         def on_response_complete(self) -> None:
             self._stop_waiting()
             super().on_response_complete()
+            # The beginning of the next head may have come while this one was answered.
+            if not self._answering() and self._begun():
+                self._await_head()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._stop_waiting()
@@ -66,6 +69,10 @@ def timed_protocol(limits: Limits, base: Any = H11Protocol) -> Any:
                 return
             self.transport.write(_plain(b"400 Bad Request", "bad_request", "This is no HTTP request."))
             self.transport.close()
+
+        def _begun(self) -> bool:
+            conn = getattr(self, "conn", None)
+            return conn is not None and bool(conn.trailing_data[0])
 
         def _answering(self) -> bool:
             return self.cycle is not None and not self.cycle.response_complete

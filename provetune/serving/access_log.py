@@ -25,6 +25,7 @@ from provetune.core.files import disk_errors
 LogTexts = Literal["off", "masked"]
 _WAITING = 10_000
 _AT_ONCE = 500
+_LAST_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,17 @@ class AccessLog:
         return done.wait(seconds)
 
     def close(self) -> None:
-        """Write what waits and stop."""
+        """Write what waits and stop. Where whoever reads the log stands still, it is left as it is: nobody waits."""
+        still = False
         if self._thread is not None:
-            self.flush()
-            self._waiting.put(None)
-            self._thread.join(timeout=5)
+            written = self.flush(_LAST_S)
+            with suppress(queue.Full):
+                self._waiting.put_nowait(None)
+            self._thread.join(timeout=_LAST_S if written else 0)
+            still = self._thread.is_alive()
             self._thread = None
-        if self._place is not None:
+        # A stream that is being written to can be closed by nobody else.
+        if self._place is not None and not still:
             try:
                 self._stream.close()
             except OSError:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import DataError, ProvetuneError
+from provetune.serving.error_places import kind_and_places
 from provetune.serving.frames import encode_row
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def _answer_group(
         if len(group) == 1:
             faults[group[0]] = (INVALID, str(error))
             return
-    except Exception:  # noqa: BLE001 - whatever a model raises must not end the worker: its items are told, one by one
-        _LOG.exception("A batch of %d could not be answered.", len(group))
+    except Exception as error:  # noqa: BLE001 - whatever a model raises must not end the worker: items are told, one by one
+        _LOG.error("A batch of %d could not be answered: %s", len(group), kind_and_places(error))
         if len(group) == 1:
             faults[group[0]] = (BROKEN, "The model failed on this item; the server's log says why.")
             return

@@ -62,6 +62,8 @@ def start_worker(description: Description, settings: Settings, on_frame: Any, on
         "threads": settings.threads,
         "precision": settings.precision,
         "device": settings.device,
+        "backend": settings.backend,
+        "graphs": None if settings.graphs is None else str(settings.graphs),
         "example": None if description.writes else description.example,
     }
     return WorkerProcess(asked, on_frame, on_death)
@@ -148,6 +150,11 @@ class Crew:
         if not alive:
             return "starting" if not self._deaths else "restarting"
         return "stuck" if all(self._stuck(slot, self._settings.stall_s) for slot in alive) else "ready"
+
+    @property
+    def busy(self) -> bool:
+        """Whether any has a batch in hand."""
+        return any(slot.batch for slot in self.everyone())
 
     @property
     def engine(self) -> str:

@@ -32,6 +32,7 @@ class Description:
         most_tokens: tokens of an item that are computed; None where all are.
         paired: whether an item is two texts.
         writes: whether it writes its answers token by token, which takes long.
+        forced: steps that were forced on the way to it although acceptance does not hold.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Description:
     most_tokens: int | None
     paired: bool
     writes: bool
+    forced: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -60,6 +62,7 @@ class Description:
             "answer_keys": list(self.answer_keys),
             "example": self.example,
             "streams": self.streams,
+            "forced": list(self.forced),
         }
 
 
@@ -95,6 +98,7 @@ def describe(path: Path, name: str) -> Description:
         most_tokens=encode.get("max_length") if encode.get("long_texts", "head") != "windows" else None,
         paired=paired,
         writes=isinstance(task, WritesTexts),
+        forced=tuple(str(each["step"]) for each in bundle.record.get("forced") or ()),
     )
 
 

@@ -17,9 +17,9 @@ _ERROR = {
             "type": "object",
             "required": ["type", "message"],
             "properties": {
-                "type": {"type": "string"},
-                "message": {"type": "string"},
-                "code": {"type": "string"},
+                "type": {"type": "string", "description": "A name that stays the same, for programs."},
+                "message": {"type": "string", "description": "What is wrong and what to do, for people."},
+                "code": {"type": "string", "description": "As type, where clients of OpenAI's interface look for it."},
                 "item": {"type": "integer", "description": "Number of the item at fault, from 0."},
             },
         }
@@ -28,15 +28,15 @@ _ERROR = {
 _STATUSES = {
     "400": "The body is not JSON.",
     "401": "A key is needed.",
-    "403": "The key may not do this.",
+    "403": "The key may not do this, or the request names another server or comes from another site.",
     "404": "There is no such model.",
     "408": "The body came too slowly.",
+    "409": "The bundle cannot be loaded; what was served goes on.",
     "413": "An item has more tokens than a batch may have, or there are too many.",
-    "421": "The server is not called so.",
     "422": "A field or an item is wrong; it is named.",
     "429": "The queue is full, or the key's rate is used up; see Retry-After.",
     "500": "The model failed.",
-    "503": "The worker died, or the server is shutting down; see Retry-After.",
+    "503": "The worker died, keys cannot be checked, or the server is shutting down; see Retry-After.",
     "504": "There was no answer within the deadline.",
 }
 _MESSAGES = {

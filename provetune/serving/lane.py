@@ -233,6 +233,13 @@ class Lane:
 
         await self._crew.replace(description, take_over)
 
+    async def retire(self) -> None:
+        """Answer what waits, then end: nothing new comes."""
+        end = time.monotonic() + self.settings.drain_s
+        while (self._batcher.rows or self._crew.busy) and time.monotonic() < end:
+            await asyncio.sleep(0.05)
+        await self.close()
+
     async def close(self) -> None:
         """End the workers. Whoever still waits is told."""
         self._closing = True

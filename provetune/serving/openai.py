@@ -13,121 +13,73 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from provetune.serving.exchange import (
-    EVENTS,
-    Receive,
-    Scope,
-    Send,
-    Watch,
-    read_body,
-    read_object,
-    send_fault,
-    send_json,
-)
-from provetune.serving.faults import Fault, invalid
+from provetune.serving.asking import Address, Events, ask, stream
+from provetune.serving.exchange import Receive, Send, send_json
+from provetune.serving.faults import invalid
 from provetune.serving.lane import Lane
 from provetune.serving.predict_requests import read_model, read_switch
-from provetune.serving.predicting import send_event
-from provetune.serving.service import Service
-from provetune.serving.tickets import ClientGone
 
 _PLAIN = (None, False)
 
 
-class _Address:
-    """What both addresses do alike."""
+class _Address(Address):
+    """Both take any field, and name the model as `/v1/predict` does."""
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started = time.perf_counter()
-        status = 200
-        lane: Lane | None = None
-        try:
-            body = await read_body(receive)
-            document = read_object(body)
-            lane = self._service.choose(read_model(document), body)
-            await self._answer(lane, document, receive, send)
-        except ClientGone:
-            status = 499
-        except Fault as fault:
-            status = fault.status
-            await send_fault(send, fault)
-        finally:
-            if lane is not None:
-                lane.measures.answered(status, time.perf_counter() - started)
-
-    async def _answer(self, lane: Lane, document: dict[str, Any], receive: Receive, send: Send) -> None:
-        raise NotImplementedError
+    def _read(self, document: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+        return read_model(document), document
 
 
 class ChatCompletions(_Address):
     """``POST /v1/chat/completions``."""
 
-    async def _answer(self, lane: Lane, document: dict[str, Any], receive: Receive, send: Send) -> None:
-        messages = read_messages(document)
+    async def _answer(self, lane: Lane, asked: dict[str, Any], body: bytes, receive: Receive, send: Send) -> None:
+        messages = read_messages(asked)
         if lane.description.task != "chat":
             raise invalid(f"The bundle '{lane.description.name}' holds no conversation; ask /v1/predict.")
         head = {"id": f"chatcmpl-{os.urandom(12).hex()}", "created": int(time.time()), "model": lane.description.name}
-        if read_switch(document, "stream"):
-            await self._stream(lane, messages, head, receive, send)
+        if read_switch(asked, "stream"):
+            await stream(lane, messages, _chunks(head), receive, send)
             return
-        ticket = lane.submit([messages], _PLAIN)
-        with Watch(lane, ticket, receive):
-            rows = await ticket.future
+        rows = await ask(lane, [messages], _PLAIN, receive)
         text = json.loads(rows[0]).get("text")
-        asked, told = ticket.entries[0].tokens, lane.count_tokens.count(str(text or ""))
+        usage = _usage(lane.count_tokens(messages), lane.count_tokens.count(str(text or "")))
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-        found = {**head, "object": "chat.completion", "choices": [choice], "usage": _usage(asked, told)}
+        found = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
         await send_json(send, 200, json.dumps(found, ensure_ascii=False).encode("utf-8", "replace"))
-
-    async def _stream(
-        self, lane: Lane, messages: list[Any], head: dict[str, Any], receive: Receive, send: Send
-    ) -> None:
-        head = {**head, "object": "chat.completion.chunk"}
-
-        def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
-            return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
-
-        ticket = lane.submit_stream(messages)
-        with Watch(lane, ticket, receive) as watch:
-            piece = await ticket.pieces.get()
-            watch.begun()
-            if isinstance(piece, Exception):
-                raise piece
-            await send(
-                {"type": "http.response.start", "status": 200, "headers": [EVENTS, (b"cache-control", b"no-store")]}
-            )
-            await send_event(send, chunk({"role": "assistant", "content": ""}))
-            while isinstance(piece, str):
-                await send_event(send, chunk({"content": piece}))
-                piece = await ticket.pieces.get()
-            await send_event(send, piece.document() if isinstance(piece, Fault) else chunk({}, "stop"))
-            await send({"type": "http.response.body", "body": b"data: [DONE]\n\n"})
 
 
 class Embeddings(_Address):
     """``POST /v1/embeddings``."""
 
-    async def _answer(self, lane: Lane, document: dict[str, Any], receive: Receive, send: Send) -> None:
-        texts = read_texts(document)
-        form = document.get("encoding_format", "float")
+    async def _answer(self, lane: Lane, asked: dict[str, Any], body: bytes, receive: Receive, send: Send) -> None:
+        texts = read_texts(asked)
+        form = asked.get("encoding_format", "float")
         if form not in ("float", "base64"):
             raise invalid("encoding_format must be 'float' or 'base64'.")
         if lane.description.answer_keys[0] != "embedding":
             raise invalid(f"The bundle '{lane.description.name}' makes no vectors; ask /v1/predict.")
-        ticket = lane.submit(texts, _PLAIN)
-        with Watch(lane, ticket, receive):
-            rows = await ticket.future
-        vectors = [json.loads(row)["embedding"] for row in rows]
+        vectors = [json.loads(row)["embedding"] for row in await ask(lane, texts, _PLAIN, receive)]
         data = [
             {"object": "embedding", "index": number, "embedding": vector if form == "float" else _packed(vector)}
             for number, vector in enumerate(vectors)
         ]
-        usage = _usage(sum(entry.tokens for entry in ticket.entries), None)
+        usage = _usage(sum(map(lane.count_tokens, texts)), None)
         found = {"object": "list", "data": data, "model": lane.description.name, "usage": usage}
         await send_json(send, 200, json.dumps(found).encode())
+
+
+def _chunks(head: dict[str, Any]) -> Events:
+    """The events of a conversation's stream, as OpenAI's clients read them."""
+    head = {**head, "object": "chat.completion.chunk"}
+
+    def chunk(delta: dict[str, Any], reason: str | None = None) -> dict[str, Any]:
+        return {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]}
+
+    return Events(
+        piece=lambda text: chunk({"content": text}),
+        first=(chunk({"role": "assistant", "content": ""}),),
+        last=(chunk({}, "stop"),),
+    )
 
 
 def read_messages(document: dict[str, Any]) -> list[Any]:

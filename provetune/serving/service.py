@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from provetune.serving.traffic import falls_in
 
 _LOG = logging.getLogger("provetune.serving")
 _LOOK_EVERY_S = 0.5
+_AGAIN_AFTER_S = 30.0
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}")
 _SALT_OF_SHADOW = 1
 _ONNX = "onnx"
@@ -33,7 +36,7 @@ class Service:
     Args:
         bundles: folder of each, by name; the first is production until another is promoted.
         settings: limits.
-        workspace: where aliases are kept.
+        workspace: where aliases are kept, and graphs made of bundles.
         library: folder whose bundles may be promoted by their names without being named at the start.
         make: makes a worker; tests put something quicker here.
 
@@ -53,11 +56,14 @@ class Service:
         if not bundles:
             raise UsageError("There is no bundle to serve.")
         self.settings = settings or Settings()
+        if self.settings.graphs is None:
+            self.settings = replace(self.settings, graphs=Path(workspace).absolute() / "serving" / "graphs")
         self.measures = Measures()
         self.draining = False
         self._make, self._library = make, library
         self._file = AliasFile(Path(workspace) / "serving")
         self._first = next(iter(bundles))
+        self._named = frozenset(bundles)
         self._lanes: dict[str, Lane] = {}
         for name, path in bundles.items():
             self._add(self._describe(path, name))
@@ -65,6 +71,7 @@ class Service:
         self._watcher: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         self._shadows: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -147,7 +154,8 @@ class Service:
             ProvetuneError: one cannot be loaded.
         """
         table = self._file.read()
-        for _, target in table.targets:
+        for alias, target in table.targets:
+            self._check_same(alias, target)
             if target.name not in self._lanes:
                 self._add(self._describe(Path(target.path), target.name))
         self._table = table
@@ -164,7 +172,7 @@ class Service:
         if self._watcher is not None:
             self._watcher.cancel()
             self._watcher = None
-        await asyncio.gather(*(lane.close() for lane in self._lanes.values()))
+        await asyncio.gather(*(lane.close() for lane in self._lanes.values()), *self._leaving)
 
     async def reload(self, model: str) -> Lane:
         """Load a bundle's folder again; what is served until then goes on.
@@ -206,6 +214,8 @@ class Service:
         """
         _check_alias(alias)
         async with self._changing:
+            # What cannot be loaded must not be what the file says.
+            await self._load_all(self._file.read().rolled_back(alias))
             await self._change(lambda table: table.rolled_back(alias))
         return self.aliases()
 
@@ -214,25 +224,50 @@ class Service:
         await self._take(table)
 
     async def _take(self, table: Table) -> None:
-        """Let a table hold once all bundles that it names are loaded."""
-        for _, target in table.targets:
+        """Let a table hold once all bundles that it names are loaded; those that nobody means any more go."""
+        await self._load_all(table)
+        self._table = table
+        meant = {target.name for _, target in table.targets}
+        meant |= {targets[-1].name for _, targets in table.before if targets and targets[-1] is not None}
+        for name in [name for name in self._lanes if name not in self._named | meant]:
+            task = asyncio.get_running_loop().create_task(self._lanes.pop(name).retire())
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _load_all(self, table: Table) -> None:
+        for alias, target in table.targets:
+            self._check_same(alias, target)
             if target.name not in self._lanes:
                 await self._load(self._describe(Path(target.path), target.name))
-        self._table = table
+
+    def _check_same(self, alias: str, target: Target) -> None:
+        """Refuse an alias whose bundle is another than the one that is served under its name."""
+        lane = self._lanes.get(target.name)
+        if lane is not None and str(lane.description.path) != target.path:
+            raise Refused(
+                f"The alias '{alias}' means another bundle called '{target.name}' than the one that is served so.",
+                where=f"{lane.description.path}, not {target.path}",
+                hint="Name this one otherwise: NAME=BUNDLE.",
+            )
 
     async def _follow(self) -> None:
-        """Notice what another server on the workspace has changed."""
+        """Notice what another server on the workspace has changed. What cannot be taken is tried again later."""
+        refused, again = -1, 0.0
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             if self._changing.locked():
                 continue
             try:
                 table = self._file.read()
-                if table.version != self._table.version:
-                    async with self._changing:
-                        await self._take(table)
-            except ProvetuneError as error:
-                _LOG.error("The aliases stay as they were: %s", error)
+                if table.version == self._table.version or (table.version == refused and time.monotonic() < again):
+                    continue
+                refused = table.version
+                async with self._changing:
+                    await self._take(table)
+            except (ProvetuneError, OSError) as error:
+                if time.monotonic() >= again:
+                    again = time.monotonic() + _AGAIN_AFTER_S
+                    _LOG.error("The aliases stay as they were: %s", error)
 
     async def _target_of(self, model: str, share: float) -> Target:
         name = self._name_of(model)
@@ -281,14 +316,8 @@ def _check_alias(alias: str) -> None:
 
 
 def _check_backend(description: Description, backend: str) -> None:
-    """Whether a bundle can be computed by what was asked for."""
-    found = "onnx" if description.kind.startswith(_ONNX) else "torch"
-    if backend == "onnx" and found == "torch":
-        raise Refused(
-            f"The bundle '{description.name}' holds no ONNX model.",
-            hint="Export it (provetune compress), or leave --backend at auto.",
-        )
-    if backend == "torch" and found == "onnx":
+    """Whether a bundle can be computed by what was asked for. Whether a graph can be made of it, its worker says."""
+    if backend == "torch" and description.kind == _ONNX:
         raise Refused(
             f"The bundle '{description.name}' is computed by ONNX Runtime alone.", hint="Leave --backend at auto."
         )

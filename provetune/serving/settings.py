@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from provetune.core.errors import UsageError
 
 BackendChoice: TypeAlias = Literal["auto", "torch", "onnx"]
 BACKEND_CHOICES = get_args(BackendChoice)
+_MOST = 1e9
 
 
 @dataclass(frozen=True)
@@ -29,9 +31,10 @@ class Settings:
         grace_s: how long a shutdown still takes requests, so that who keeps a connection hears of it.
         threads: of one operation in a worker; None leaves it to the library.
         workers: processes a bundle.
-        backend: what computes, as far as bundles allow.
+        backend: what computes, as far as bundles allow; ``"auto"`` takes what is quicker here.
         precision: number format of torch, see `provetune.inference.predictor.load`.
         device: of torch.
+        graphs: folder where graphs made of encoders are kept; None makes none.
     """
 
     max_batch_tokens: int = 4096
@@ -50,13 +53,14 @@ class Settings:
     backend: BackendChoice = "auto"
     precision: str = "fp32"
     device: str = "cpu"
+    graphs: Path | None = None
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             least = 0 if field.name in ("max_wait_ms", "grace_s") else 1 if isinstance(value, int) else 1e-3
-            if isinstance(value, int | float) and not value >= least:
+            if isinstance(value, int | float) and not least <= value <= _MOST:
                 flag = field.name.replace("_", "-")
-                raise UsageError(f"{flag} must be at least {least:g}. Got {value} instead.")
+                raise UsageError(f"{flag} must be a number from {least:g} to {_MOST:g}. Got {value} instead.")
         if self.backend not in BACKEND_CHOICES:
             raise UsageError(f"backend must be {', '.join(BACKEND_CHOICES)}. Got '{self.backend}' instead.")

@@ -23,7 +23,8 @@ async def compare(shadow: Lane, items: Sequence[Any], kind: Any, told: Sequence[
         shadow.measures.shadow("dropped")
         return
     try:
-        found = await asyncio.wait_for(ticket.future, shadow.settings.deadline_s)
+        # What is not waited for any longer must leave the queue, so that the ticket itself stays whole until then.
+        found = await asyncio.wait_for(asyncio.shield(ticket.future), shadow.settings.deadline_s)
     except TimeoutError:
         shadow.expire(ticket)
         shadow.measures.shadow("dropped")

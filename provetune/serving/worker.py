@@ -16,9 +16,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import ProvetuneError
+from provetune.serving.error_places import kind_and_places
 from provetune.serving.frames import decode, encode, read_frame
 
 if TYPE_CHECKING:
@@ -83,8 +85,8 @@ class Worker:
                 self.send({"op": "piece", "id": number, "text": piece})
         except ProvetuneError as error:
             end["fault"] = [422, str(error)]
-        except Exception:  # noqa: BLE001 - whatever a model raises must not end the worker
-            _LOG.exception("A stream could not be written.")
+        except Exception as error:  # noqa: BLE001 - whatever a model raises must not end the worker
+            _LOG.error("A stream could not be written: %s", kind_and_places(error))
             end["fault"] = [500, "The model failed on this item; the server's log says why."]
         self.send(end)
 
@@ -110,18 +112,30 @@ def write_all(descriptor: int, content: bytes) -> None:
 
 
 def load_bundle(settings: dict[str, Any]) -> Predictor:
-    """The bundle that the first frame names, its files compared with the manifest, its golden examples asked again."""
+    """The bundle that the first frame names, its files compared with the manifest, its golden examples asked again.
+
+    It is computed as `provetune.serving.graphs.choose` finds best.
+    """
+    from provetune.inference.agreement import require_golden
     from provetune.inference.predictor import load
     from provetune.models.bundle import open_bundle
+    from provetune.serving.graphs import choose
+    from provetune.tasks import TASKS
 
-    golden = bool(open_bundle(settings["path"], verify=False).golden.inputs)
-    return load(
-        settings["path"],
+    bundle = open_bundle(settings["path"])
+    chosen = choose(bundle, TASKS.get(bundle.task), settings)
+    device = settings.get("device", "cpu")
+    found = load(
+        chosen.path,
         precision=settings.get("precision", "fp32"),
-        device=settings.get("device", "cpu"),
-        verify="golden" if golden else True,
+        device=device,
+        verify=chosen.path != Path(bundle.path),
         threads=settings.get("threads"),
     )
+    if bundle.golden.inputs:
+        require_golden(found, bundle.golden, device)
+    settings["engine"] = f"{found.engine} ({chosen.words})" if chosen.words else found.engine
+    return found
 
 
 def _warm_up(predictor: Predictor, example: Any) -> None:
@@ -149,11 +163,13 @@ def main(load: Callable[[dict[str, Any]], Predictor] = load_bundle) -> int:
     try:
         predictor = load(settings)
     except ProvetuneError as error:
-        write_all(target, encode({"op": "failed", "message": str(error), "kind": type(error).__name__}))
+        said = {"message": error.message, "where": error.where, "hint": error.hint}
+        write_all(target, encode({"op": "failed", "kind": type(error).__name__, **said}))
         return 1
     _warm_up(predictor, settings.get("example"))
     worker = Worker(source, target, predictor)
-    worker.send({"op": "ready", "engine": predictor.engine, "precision": predictor.precision, "pid": os.getpid()})
+    engine = settings.get("engine") or predictor.engine
+    worker.send({"op": "ready", "engine": engine, "precision": predictor.precision, "pid": os.getpid()})
     try:
         worker.run()
     except BrokenPipeError:

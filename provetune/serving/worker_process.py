@@ -61,26 +61,16 @@ class WorkerProcess(asyncio.Protocol):
             ProvetuneError: as `provetune.inference.predictor.load` raised it there.
             EnvironmentFault: it died, or took too long.
         """
-        loop = asyncio.get_running_loop()
-        self._ready = loop.create_future()
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
+        self._ready = asyncio.get_running_loop().create_future()
+        # It may be that nobody asks any more what became of it.
+        self._ready.add_done_callback(lambda ready: ready.cancelled() or ready.exception())
         try:
-            self._process = subprocess.Popen(
-                self._command, stdin=theirs.fileno(), stdout=theirs.fileno(), env=_environment(self._settings)
-            )
-        except OSError as error:
-            ours.close()
-            raise EnvironmentFault(f"No worker can be started ({error.strerror}).") from error
-        finally:
-            theirs.close()
-        if ours.family == getattr(socket, "AF_UNIX", None):
-            await loop.create_unix_connection(lambda: self, sock=ours)
-        else:
-            await loop.create_connection(lambda: self, sock=ours)
-        self.send({"op": "load", **self._settings})
-        try:
+            await self._connect()
+            self.send({"op": "load", **self._settings})
             told = await asyncio.wait_for(asyncio.shield(self._ready), timeout_s)
+        except OSError as error:
+            # No process, or no descriptor left for it.
+            raise EnvironmentFault(f"No worker can be started ({error.strerror or error}).") from error
         except TimeoutError as error:
             raise EnvironmentFault(
                 f"The bundle was not loaded within {timeout_s:g} s.", where=str(self._settings.get("path"))
@@ -89,6 +79,25 @@ class WorkerProcess(asyncio.Protocol):
             if not self.alive:
                 self.kill()
         self.engine = str(told.get("engine", ""))
+
+    async def _connect(self) -> None:
+        """Start the process and take our end of the socket to it."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        try:
+            ours.setblocking(False)
+            self._process = subprocess.Popen(
+                self._command, stdin=theirs.fileno(), stdout=theirs.fileno(), env=_environment(self._settings)
+            )
+            if ours.family == getattr(socket, "AF_UNIX", None):
+                await loop.create_unix_connection(lambda: self, sock=ours)
+            else:
+                await loop.create_connection(lambda: self, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
 
     def send(self, head: dict[str, Any], rows: Sequence[bytes] = ()) -> None:
         """Say something; it is lost where the worker is gone."""
@@ -155,7 +164,7 @@ class WorkerProcess(asyncio.Protocol):
             self._ready.set_result(head)
         elif op == "failed" and self._ready is not None and not self._ready.done():
             kind = _ERRORS.get(str(head.get("kind")), UsageError)
-            error: ProvetuneError = kind(str(head.get("message")))
+            error: ProvetuneError = kind(str(head.get("message")), where=head.get("where"), hint=head.get("hint"))
             self._ready.set_exception(error)
         elif op != "pong":
             self._on_frame(head, rows)

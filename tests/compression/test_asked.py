@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provetune.compression.asked import describe, read_asked
+from provetune.compression.asked import describe, read_asked, read_plan
 from provetune.compression.compress import places
 from provetune.compression.steps import STEPS
 from provetune.core.errors import UsageError
@@ -51,6 +51,23 @@ def test_places_are_named_after_the_chain() -> None:
     found = places(Path("/x/bundle"), ["a", "b"])
     assert found == [Path("/x/bundle-a"), Path("/x/bundle-a-b")]
     assert places(Path("/x/bundle"), ["a", "b"], "/y/small") == [Path("/y/bundle-a"), Path("/y/small")]
+
+
+def test_fastest_stands_for_the_ways_that_the_chain_has_not_gone() -> None:
+    chain, ways = read_plan(["drop_layers,fastest"], ["int8.rows=7"])
+    assert [each.name for each in chain] == ["drop_layers"]
+    assert [each.name for each in ways] == ["onnx", "int8", "int8_static"]
+    settings: Any = ways[1].settings
+    assert settings.rows == 7
+    assert [each.name for each in read_plan(["onnx", "fastest"])[1]] == ["int8", "int8_static"]
+    assert read_plan(["onnx"])[1] == []
+    with pytest.raises(UsageError, match="'fastest' comes last"):
+        read_plan(["fastest,drop_layers"])
+
+
+def test_merging_is_said_to_be_done_already() -> None:
+    with pytest.raises(UsageError, match=r"merged \(lora, adalora, ia3\) are, when a bundle is written"):
+        read_asked(["merge_adapter"])
 
 
 @pytest.mark.parametrize("name", STEPS.names())

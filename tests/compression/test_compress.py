@@ -219,11 +219,130 @@ def test_what_a_step_does_not_take_is_refused_at_once(parent: Path) -> None:
         pt.compress(parent, "prune_heads", tolerance=LOOSE)
 
 
-def test_sparsify_says_what_is_zero(parent: Path) -> None:
+def test_what_lies_there_is_held_against_the_tolerance_of_now(parent: Path) -> None:
+    loose = pt.compress(parent, "drop_layers", settings=UNHEALED, tolerance=LOOSE, threads=1)
+    assert loose.passed
+    strict = pt.compress(parent, "drop_layers", settings=UNHEALED, threads=1)
+    assert not strict.passed
+    assert strict.steps[0]["was_there"]
+    assert "0.01 is allowed" in strict.steps[0]["broke"][0]
+    assert strict.bundle == str(parent)
+    record = open_bundle(Path(loose.bundle)).record
+    record["acceptance"][0]["required"] = ">= 0.5"
+    from provetune.models.bundle import update_record
+
+    update_record(Path(loose.bundle), acceptance=record["acceptance"])
+    with pytest.raises(UsageError, match="judged by other levels"):
+        pt.compress(parent, "drop_layers", settings=UNHEALED, tolerance=LOOSE, threads=1)
+
+
+def test_what_was_forced_does_not_pass_without_force(parent: Path) -> None:
+    assert pt.compress(parent, "drop_layers", settings=UNHEALED, force=True, threads=1).passed
+    assert not pt.compress(parent, "drop_layers", settings=UNHEALED, threads=1).passed
+    # Nor does a wider tolerance make good what was forced: the bundle says it for ever.
+    assert not pt.compress(parent, "drop_layers", settings=UNHEALED, tolerance=LOOSE, threads=1).passed
+    again = pt.compress(parent, "drop_layers", settings=UNHEALED, force=True, threads=1)
+    assert again.passed
+    assert again.steps[0]["broke"]
+
+
+def test_a_chain_that_cannot_be_is_refused_before_any_work(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from provetune.compression.steps.onnx import STEP as ONNX
+
+    monkeypatch.setattr(ONNX, "apply", lambda given, settings: pytest.fail("was begun"))
+    with pytest.raises(UsageError, match="'drop_layers' cannot come after 'onnx'"):
+        pt.compress(parent, "onnx,drop_layers", tolerance=LOOSE)
+    with pytest.raises(UsageError, match="fastest tries several"):
+        pt.compress(parent, "fastest", tolerance=LOOSE, out=parent.parent / "x")
+
+
+def test_rows_that_were_learned_judge_nothing(parent: Path) -> None:
+    from provetune.models.bundle import update_record
+
+    data = open_bundle(parent).record["data"]
+    update_record(parent, data={**data, "validation": data["train"], "test": data["train"]})
+    with pytest.raises(Refused, match="was cross-validated: its models learned from every row"):
+        pt.compress(parent, "drop_layers", settings=UNHEALED, tolerance=LOOSE)
+
+
+def test_the_quickest_way_that_holds_is_chosen_and_said(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from provetune.compression import proving
+    from provetune.compression.steps.int8_static import STEP as STATIC
+
+    taken = {"fp32": 4.0, "int8": 1.0}
+    usual = proving.measure_in_turn
+
+    def costs(predictors: Any, examples: Any) -> dict[str, Any]:
+        found = usual(predictors, examples)
+        format_of = {name: str(each.record.get("weights") or "fp32") for name, each in predictors.items()}
+        before, after = 8.0, taken[format_of["derivative"]]
+        found["latency"] = {
+            side: dict.fromkeys(found["latency"][side], value)
+            for side, value in (("parent", before), ("derivative", after))
+        }
+        found["engines"] = {"parent": "torch", "derivative": f"onnxruntime {after:g}"}
+        return found
+
+    def cannot(given: Any, settings: Any) -> Any:
+        raise Refused("no such graph")
+
+    monkeypatch.setattr(proving, "measure_in_turn", costs)
+    monkeypatch.setattr(STATIC, "apply", cannot)
+    told: list[dict[str, Any]] = []
+    found = pt.compress(parent, "fastest", tolerance=LOOSE, threads=1, listener=told.append)
+    assert found.passed
+    assert found.bundle == str(parent.with_name("bundle-int8"))
+    assert found.chosen is not None
+    assert found.chosen["times_as_fast"] == {"onnx": 2.0, "int8": 8.0}
+    words = "Chosen: int8 (onnxruntime 1), 8.0 times as fast as before for one text here; onnx 2.0."
+    assert found.chosen["words"] == words
+    assert any(event.get("message") == "int8_static is left out: no such graph" for event in told)
+    assert found.document["chosen"]["step"] == "int8"
+    from provetune.compression.fastest import choose
+
+    slower = [
+        {
+            **each,
+            "costs": {**each["costs"], "figures": {"latency_p50_ms": {"parent": 1.0, "derivative": 2.0}}},
+        }
+        for each in found.steps
+    ]
+    assert choose(slower, parent)["words"] == "The bundle stays as it is: none is quicker here."
+    refused = [{**each, "bundle": None, "passed": False} for each in found.steps]
+    assert choose(refused, parent)["words"] == "The bundle stays as it is: no way holds."
+
+
+def test_a_corpus_that_is_no_text_is_said_in_a_line(parent: Path, tmp_path: Path) -> None:
+    from provetune.core.errors import DataError
+
+    (tmp_path / "corpus.txt").write_bytes("wo ist mein P\xe4ckchen".encode("latin-1"))
+    with pytest.raises(DataError, match="not UTF-8"):
+        pt.compress(parent, "trim_vocabulary", settings=[f"trim_vocabulary.corpus={tmp_path / 'corpus.txt'}"])
+
+
+def test_sparsify_trains_after_its_last_cut_and_keeps_the_zeros(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from provetune.compression.steps import sparsify
+
+    cuts: list[Any] = []
+    cut = sparsify.cut_smallest
+
+    def remembering(model: Any, share: float) -> None:
+        cut(model, share)
+        cuts.append([weight.detach().clone() for weight in sparsify.layer_weights(model)])
+
+    monkeypatch.setattr(sparsify, "cut_smallest", remembering)
     settings = ["sparsify.share=0.4", "sparsify.rounds=2", "sparsify.epochs=1"]
     found = pt.compress(parent, "sparsify", settings=settings, tolerance=LOOSE, threads=1)
     notes = found.steps[0]["made"]
     assert notes["share_of_zeros"] == pytest.approx(0.4, abs=1e-3)
+    from provetune.models.loading import load_model
+
+    model = load_model(Path(found.bundle), "AutoModelForSequenceClassification", {}, seed=0)
+    moved = 0
+    for before, after in zip(cuts[-1], sparsify.layer_weights(model), strict=True):
+        assert (after[before == 0] == 0).all()
+        moved += int((after != before).sum())
+    assert moved > 0
     assert notes["compressed_bytes_after"] < notes["compressed_bytes_before"]
     sizes = found.steps[0]["costs"]["figures"]["size_bytes"]
     assert sizes["derivative"] == pytest.approx(sizes["parent"], rel=0.05)

@@ -65,10 +65,11 @@ def test_forced_is_shown_wherever_it_is_used(parent: Path, capsys: pytest.Captur
 def test_list_names_every_step(capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(["compress", "--list"]) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in STEPS.names())
+    assert all(name in out for name in (*STEPS.names(), "fastest", "merge_adapter"))
     assert answer(["compress", "--list", "--json"]) == 0
-    listed = json.loads(capsys.readouterr().out)["steps"]
-    assert [step["name"] for step in listed] == STEPS.names()
+    listed = json.loads(capsys.readouterr().out)
+    assert [step["name"] for step in listed["steps"]] == STEPS.names()
+    assert list(listed["others"]) == ["fastest", "merge_adapter"]
 
 
 def test_a_line_without_a_bundle_says_how(capsys: pytest.CaptureFixture[str]) -> None:

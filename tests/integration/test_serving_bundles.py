@@ -62,6 +62,45 @@ def test_an_answer_does_not_depend_on_who_else_asks(server: Server, bundles: dic
 
 
 @pytest.mark.slow
+def test_in_eight_bits_an_answer_does_not_depend_on_who_else_asks(
+    tmp_path: Path, tiny_backbone: Path, bundles: dict[str, Path]
+) -> None:
+    """Row 12 over HTTP: an int8 graph under micro-batching, beside neighbours that one scale for all would be drawn
+    by; and a torch bundle that is computed as a graph without torch."""
+    from encoder_bundles import write_encoder_bundle, write_made
+
+    from provetune.compression.neighbours import EXTREME
+    from provetune.compression.steps import STEPS
+    from provetune.inference.predictor import load
+
+    sample, step = write_encoder_bundle(tmp_path / "parent", "classification", tiny_backbone), STEPS.get("int8")
+    eight = write_made(tmp_path / "eight", sample.bundle, step.apply(sample.given(tmp_path), step.settings())).path
+    asked = sample.asked.column("text").to_pylist()
+    strange = [EXTREME, "a", " ".join(asked), "9" * 60]
+    offline = load(eight, threads=1).predict(asked, proba=True)
+    with real_server(tmp_path, str(eight), str(bundles["net"]), "--threads", "1", backend="onnx") as server:
+        alone = [server.predict(text, proba=True).json()["answer"] for text in asked]
+        at_once = in_threads(
+            32, lambda k: server.predict(asked[k // 4] if k % 4 == 0 else strange[k % 4], proba=True).json()["answer"]
+        )
+        among = [server.client.post("/v1/predict", json={"inputs": [*strange, text], "proba": True}) for text in asked]
+        assert server.metric("provetune_batch_items_count", model="eight") < 8 + 32 + 8 * 5  # batches were shared
+        answers = [each.json()["answers"][-1] for each in among]
+        for found in (alone, at_once[::4], answers):
+            assert [each["label"] for each in found] == [each["label"] for each in offline]
+            for one, other in zip(found, offline, strict=True):
+                assert max(abs(one["labels"][label] - other["labels"][label]) for label in one["labels"]) <= 1e-3
+        engines = {each["id"]: each["engine"] for each in server.client.get("/v1/models").json()["data"]}
+        assert "a graph of this bundle" in engines["net"]
+        wanted = load(bundles["net"], threads=1).predict(texts(5), proba=True)
+        told = server.client.post("/v1/predict", json={"inputs": texts(5), "model": "net", "proba": True}).json()
+        for one, other in zip(told["answers"], wanted, strict=True):
+            assert one["labels"] == pytest.approx(other["labels"], abs=1e-5)
+        for worker in server.workers():
+            assert "libtorch" not in Path(f"/proc/{worker.pid}/maps").read_text()
+
+
+@pytest.mark.slow
 def test_memory_does_not_grow_with_shapes(server: Server) -> None:
     """Row 10 in short: every length twice; the second time costs nothing more."""
     (worker,) = [each for each in server.workers() if each.pid == max(each.pid for each in server.workers())]

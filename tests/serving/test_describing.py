@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,22 @@ def test_a_kind_without_tokens_is_counted_by_letters(tmp_path: Path) -> None:
     described = describe(write_plain_bundle(tmp_path / "plain", batches=False), "plain")
     assert not described.batches
     assert TokenCounter(described, 100)("x" * 40) == 11
+
+
+def test_every_error_has_the_form_that_is_described() -> None:
+    import jsonschema
+
+    from provetune.serving.access_answers import error_body
+    from provetune.serving.describing_api import document
+    from provetune.serving.faults import Fault, late
+
+    described = document({}, [])
+    schema = described["components"]["schemas"]["Error"]
+    strict = {**schema, "properties": {"error": {**schema["properties"]["error"], "additionalProperties": False}}}
+    bodies = [error_body("forbidden", "no"), late(3.0).body(), Fault(422, "invalid_request", "wrong", 2).body()]
+    for body in bodies:
+        jsonschema.validate(json.loads(body), strict)
+    assert json.loads(bodies[2])["error"]["item"] == 2
+    # Of the statuses that are ever told, none is missing where items are asked.
+    told = {"400", "401", "403", "404", "408", "409", "413", "422", "429", "500", "503", "504"}
+    assert told | {"200"} == set(described["paths"]["/v1/predict"]["post"]["responses"])

@@ -46,6 +46,21 @@ def test_one_that_breaks_the_model_fails_alone(odd: Any, capsys: pytest.CaptureF
     assert [rows[0], rows[2]] == [expected("a"), expected("b")]
 
 
+def test_what_a_model_raises_is_logged_without_its_words(odd: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """A library quotes what it could not read, and what it could not read is somebody's text."""
+
+    def quoting(prepared: Any, **options: Any) -> Any:
+        (text,) = prepared.examples.column("text").to_pylist()
+        raise ValueError(f"could not read {text!r}") from KeyError(text)
+
+    odd.answer = quoting
+    _, faults = answers_of(odd, ["call Ms Winterbottom on 555 0100"])
+    assert faults == {0: 500}
+    assert "ValueError at test_worker_answers.py:" in caplog.text
+    assert "Winterbottom" not in caplog.text
+    assert "555" not in caplog.text
+
+
 def test_a_wrong_number_of_answers_is_no_answer(odd: Any) -> None:
     rows, faults = answers_of(odd, ["a", "#miscount", "b"])
     assert faults == {1: 500}

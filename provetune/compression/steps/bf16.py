@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
-from provetune.compression.parent_model import PLAIN
-
-if TYPE_CHECKING:
-    from provetune.compression.step import Given, Made
-    from provetune.core.protocols import Task
-    from provetune.models.bundle import Bundle
+from provetune.compression.steps._halving import Halving
 
 
-class Bf16Settings(BaseModel):
-    """The step has no settings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Bf16:
+class Bf16(Halving):
     """`bf16`: weights in sixteen bits."""
 
-    name = "bf16"
+    name: Literal["bf16", "fp16"] = "bf16"
     summary = "Store the weights in bf16: half the size, with the range of fp32."
-    takes = PLAIN
-    settings: type[BaseModel] = Bf16Settings
-    learns = False
-
-    def refuse(self, bundle: Bundle, task: Task, settings: Any) -> str | None:
-        """Weights that are in sixteen bits already."""
-        from provetune.compression.half_weights import why_not_stored
-
-        return why_not_stored(bundle, "bf16")
-
-    def apply(self, given: Given, settings: Any) -> Made:
-        """Round the weights."""
-        from provetune.compression.half_weights import stored_in
-
-        return stored_in(given, "bf16")
 
 
 STEP = Bf16()

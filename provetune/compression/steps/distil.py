@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from provetune.compression.healing import Healing, heal, healed, made_of
 from provetune.compression.layers import drop_layers
-from provetune.compression.parent_model import load_parent, parameters_of, shrunken
+from provetune.compression.parent_model import PLAIN, load_parent, parameters_of, shrunken
 from provetune.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class DistilStep:
     name = "distil"
     summary = "Teach a smaller backbone, or the parent with fewer layers, what the parent says (Hinton)."
     takes = ("transformers", "adapted", "ensemble", "frozen_encoder", "entailment", "verbaliser", "tfidf")
+    makes: str | None = PLAIN[0]
     settings: type[BaseModel] = DistilStepSettings
     learns = True
 

@@ -7,16 +7,19 @@ DistilBERT (Sanh et al. 2019). What is left learns from the parent, as there.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, Field
 
-from provetune.compression.healing import Healing, healed
+from provetune.compression.healing import Healing
 from provetune.compression.layers import drop_layers
-from provetune.compression.parent_model import PLAIN, load_parent, parameters_of, shrunken
+from provetune.compression.steps._surgery import Surgery
 
 if TYPE_CHECKING:
-    from provetune.compression.step import Given, Made
+    import torch
+
+    from provetune.compression.step import Given
     from provetune.core.protocols import Task
     from provetune.models.bundle import Bundle
 
@@ -31,14 +34,12 @@ class DropLayersSettings(Healing):
     )
 
 
-class DropLayers:
+class DropLayers(Surgery[DropLayersSettings]):
     """`drop_layers`: a model of fewer layers."""
 
     name = "drop_layers"
     summary = "Take out layers, and heal what is left by a short training that the parent teaches."
-    takes = PLAIN
     settings: type[BaseModel] = DropLayersSettings
-    learns = True
 
     def refuse(self, bundle: Bundle, task: Task, settings: Any) -> str | None:
         """A model that has no more layers than are to stay."""
@@ -51,13 +52,11 @@ class DropLayers:
             return "The model has a single layer, and one must stay; prune_ffn makes layers narrower."
         return None
 
-    def apply(self, given: Given, settings: Any) -> Made:
-        """Take the layers out, save, heal."""
-        asked = cast(DropLayersSettings, settings)
-        model, tokenizer = load_parent(given)
-        before = parameters_of(model)
-        kept = drop_layers(model, asked.keep, asked.which)
-        return healed(given, model, tokenizer, asked, shrunken(before, model, layers_kept=kept))
+    def cut(
+        self, given: Given, model: torch.nn.Module, tokenizer: Any, settings: DropLayersSettings
+    ) -> Mapping[str, Any]:
+        """Take the layers out."""
+        return {"layers_kept": drop_layers(model, settings.keep, settings.which)}
 
 
 STEP = DropLayers()

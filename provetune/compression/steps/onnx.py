@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 from provetune.compression.exporting import EXPORTED, export_bundle, refusal
+from provetune.compression.onnx_bundle import KIND
 
 if TYPE_CHECKING:
     from provetune.compression.step import Given, Made
@@ -26,6 +27,7 @@ class Onnx:
     name = "onnx"
     summary = "Export an encoder to ONNX: the same answers without torch, two to three times as fast for one text."
     takes = EXPORTED
+    makes: str | None = KIND
     settings: type[BaseModel] = OnnxSettings
     learns = False
 

@@ -6,15 +6,18 @@ layer keeps the same number: transformers has one width for all of them, and so 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from provetune.compression.healing import Healing, healed
-from provetune.compression.parent_model import PLAIN, load_parent, parameters_of, shrunken
+from provetune.compression.healing import Healing
+from provetune.compression.steps._surgery import Surgery
 
 if TYPE_CHECKING:
-    from provetune.compression.step import Given, Made
+    import torch
+
+    from provetune.compression.step import Given
 
 _MULTIPLE = 8
 
@@ -28,33 +31,30 @@ class PruneFfnSettings(Healing):
     rows: Annotated[int, Field(ge=1)] = Field(512, description="Training rows that importance is found with.")
 
 
-class PruneFfn:
+class PruneFfn(Surgery[PruneFfnSettings]):
     """`prune_ffn`: fewer neurons in every feed-forward block."""
 
     name = "prune_ffn"
     summary = "Take out the feed-forward neurons that matter least to the loss, and heal what is left."
-    takes = PLAIN
     settings: type[BaseModel] = PruneFfnSettings
-    learns = True
 
-    def apply(self, given: Given, settings: Any) -> Made:
-        """Find out what matters, take out the rest, heal."""
+    def cut(
+        self, given: Given, model: torch.nn.Module, tokenizer: Any, settings: PruneFfnSettings
+    ) -> Mapping[str, Any]:
+        """Find out what matters, take out the rest."""
         from provetune.compression.importance import input_importance, most_important
         from provetune.compression.narrowing import feed_forwards, inner_field, narrow_block
 
-        asked = cast(PruneFfnSettings, settings)
-        model, tokenizer = load_parent(given)
-        before = parameters_of(model)
         blocks = feed_forwards(model)
-        gathering = {block.down: model.get_submodule(block.down) for block in blocks}
-        values = input_importance(given, model, tokenizer, gathering, asked.rows)
-        keep = kept_of(gathering[blocks[0].down].in_features, asked.share)
+        gathering: dict[str, Any] = {block.down: model.get_submodule(block.down) for block in blocks}
+        values = input_importance(given, model, tokenizer, gathering, settings.rows)
+        keep = kept_of(gathering[blocks[0].down].in_features, settings.share)
         for block in blocks:
             narrow_block(model, block, most_important(values[block.down], keep))
-        was = int(getattr(model.config, inner_field(model)))
-        setattr(model.config, inner_field(model), keep)
-        notes = shrunken(before, model, neurons_before=was, neurons_after=keep)
-        return healed(given, model, tokenizer, asked, notes)
+        config: Any = model.config
+        was = int(getattr(config, inner_field(model)))
+        setattr(config, inner_field(model), keep)
+        return {"neurons_before": was, "neurons_after": keep}
 
 
 def kept_of(count: int, share: float, multiple: int = _MULTIPLE) -> int:

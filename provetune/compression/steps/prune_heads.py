@@ -8,16 +8,19 @@ Heads that share a key and a value go together.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from provetune.compression.healing import Healing, healed
-from provetune.compression.parent_model import PLAIN, load_parent, parameters_of, shrunken
+from provetune.compression.healing import Healing
+from provetune.compression.steps._surgery import Surgery
 from provetune.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from provetune.compression.step import Given, Made
+    import torch
+
+    from provetune.compression.step import Given
     from provetune.core.protocols import Task
     from provetune.models.bundle import Bundle
 
@@ -31,14 +34,12 @@ class PruneHeadsSettings(Healing):
     rows: Annotated[int, Field(ge=1)] = Field(512, description="Training rows that importance is found with.")
 
 
-class PruneHeads:
+class PruneHeads(Surgery[PruneHeadsSettings]):
     """`prune_heads`: fewer heads in every layer."""
 
     name = "prune_heads"
     summary = "Take out the attention heads that matter least to the loss (LLaMA and its kin), and heal what is left."
-    takes = PLAIN
     settings: type[BaseModel] = PruneHeadsSettings
-    learns = True
 
     def refuse(self, bundle: Bundle, task: Task, settings: Any) -> str | None:
         """A family in which plain transformers has no place for fewer heads of the same size."""
@@ -49,27 +50,27 @@ class PruneHeads:
         config = AutoConfig.from_pretrained(str(bundle.path), local_files_only=True, trust_remote_code=False)
         return why_heads_stay(config)
 
-    def apply(self, given: Given, settings: Any) -> Made:
-        """Find out what matters, take out the rest, heal."""
+    def cut(
+        self, given: Given, model: torch.nn.Module, tokenizer: Any, settings: PruneHeadsSettings
+    ) -> Mapping[str, Any]:
+        """Find out what matters, take out the rest."""
         from provetune.compression.importance import grouped_importance, most_important
         from provetune.compression.narrowing import attentions, keep_head_groups
 
-        asked = cast(PruneHeadsSettings, settings)
-        model, tokenizer = load_parent(given)
-        before, config = parameters_of(model), model.config
+        config: Any = model.config
         groups, queries = config.num_key_value_heads, config.num_attention_heads // config.num_key_value_heads
         if groups < 2:
             raise UsageError("All heads of a layer share one key and value, so none can go.", hint="Take prune_ffn.")
         blocks = attentions(model)
-        gathering = {block.output: model.get_submodule(block.output) for block in blocks}
-        values = grouped_importance(given, model, tokenizer, gathering, dict.fromkeys(gathering, groups), asked.rows)
-        keep = max(1, min(groups - 1, round(groups * asked.share)))
+        gathering: dict[str, Any] = {block.output: model.get_submodule(block.output) for block in blocks}
+        units = dict.fromkeys(gathering, groups)
+        values = grouped_importance(given, model, tokenizer, gathering, units, settings.rows)
+        keep = max(1, min(groups - 1, round(groups * settings.share)))
         kept = {block.output: most_important(values[block.output], keep) for block in blocks}
         for block in blocks:
             keep_head_groups(model, block, kept[block.output])
         config.num_key_value_heads, config.num_attention_heads = keep, keep * queries
-        notes = shrunken(before, model, heads_before=groups * queries, groups_kept=list(kept.values()))
-        return healed(given, model, tokenizer, asked, notes)
+        return {"heads_before": groups * queries, "groups_kept": list(kept.values())}
 
 
 STEP = PruneHeads()

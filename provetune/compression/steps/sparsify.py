@@ -1,9 +1,9 @@
 """Weights set to zero, one by one, where they are smallest; what is left is trained in between.
 
 Global magnitude pruning of the layers' matrices, the share of zeros rising over a few rounds along the cubic curve of
-Zhu and Gupta (2017, arXiv:1710.01878), a short training before each further cut. Departure: training between cuts is
-not held to the zeros, so that a weight may come back, and the last cut is not trained after; what it costs is what the
-gate judges.
+Zhu and Gupta (2017, arXiv:1710.01878), a short training after each cut. Departure: training between two cuts is not
+held to the zeros, so that a weight may come back if the next cut finds it large again; after the last cut zeros stay
+zero while the others learn to do without them.
 
 The file does not get smaller and answers do not come sooner: zeros are stored and multiplied like other numbers. It is
 for whoever compresses the file (how small it gets is among the notes) or has a runtime that skips zeros.
@@ -12,13 +12,13 @@ for whoever compresses the file (how small it gets is among the notes) or has a 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, Field
 
-from provetune.compression.healing import Healing, heal
+from provetune.compression.healing import Healing, heal, made_of
 from provetune.compression.parent_model import PLAIN, load_parent, save_start
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class SparsifySettings(Healing):
     share: Annotated[float, Field(gt=0, lt=1)] = Field(0.5, description="Share of the layers' weights that is zero.")
     rounds: Annotated[int, Field(ge=1)] = Field(3, description="Cuts that the share is reached in.")
     epochs: Annotated[float, Field(ge=0)] = Field(
-        2.0, description="Passes over the training rows between two cuts; 0 trains nothing."
+        2.0, description="Passes over the training rows after each cut; 0 trains nothing."
     )
 
 
@@ -43,28 +43,30 @@ class Sparsify:
     """`sparsify`: the smallest weights become zero."""
 
     name = "sparsify"
-    summary = "Set the smallest weights to zero, training in between; the file is smaller only once it is compressed."
+    summary = "Set the smallest weights to zero and train the others; the file is smaller only once it is compressed."
     takes = PLAIN
+    makes: str | None = None
     settings: type[BaseModel] = SparsifySettings
     learns = True
 
     def apply(self, given: Given, settings: Any) -> Made:
-        """Cut, train, cut."""
+        """Cut and train, round by round; the last training keeps the zeros."""
         from provetune.compression.step import Made
-        from provetune.models.loading import load_model
 
         asked = cast(SparsifySettings, settings)
         model, tokenizer = load_parent(given)
-        record: dict[str, Any] = {}
+        record: Mapping[str, Any] = {}
         targets = None
         before = compressed_bytes(model)
         for number, share in enumerate(shares(asked.share, asked.rounds)):
             cut_smallest(model, share)
-            if number == asked.rounds - 1 or asked.epochs == 0:
+            if asked.epochs == 0:
                 continue
             own = replace(given, folder=given.folder / f"round-{number}")
             own.folder.mkdir(parents=True, exist_ok=True)
-            model, record, targets = _trained(own, save_start(own, model, tokenizer), asked, load_model)
+            folder = heal(own, save_start(own, model, tokenizer), asked, keep_zeros=number == asked.rounds - 1)
+            learned = made_of(own, folder, {})
+            model, record, targets = learned.model, learned.record, learned.targets
         notes = {
             "share_of_zeros": zero_share(model),
             "compressed_bytes_before": before,
@@ -122,15 +124,6 @@ def zero_share(model: torch.nn.Module) -> float:
 def compressed_bytes(model: torch.nn.Module) -> int:
     """Bytes of the layers' weights once a usual compressor (zlib) has been over them."""
     return sum(len(zlib.compress(weight.detach().numpy().tobytes(), _LEVEL)) for weight in layer_weights(model))
-
-
-def _trained(given: Given, start: Path, settings: Healing, load: Any) -> tuple[Any, dict[str, Any], Any]:
-    from provetune.models.bundle import open_bundle
-
-    folder = heal(given, start, settings)
-    record = open_bundle(folder, verify=False).record
-    changed = {name: record.get(name) for name in ("encode", "precision")}
-    return load(folder, given.task.auto_class, {}, seed=0), changed, open_bundle(folder, verify=False).targets
 
 
 STEP = Sparsify()

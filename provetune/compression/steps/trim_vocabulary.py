@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.compression.parent_model import PLAIN, load_parent, parameters_of, shrunken
 from provetune.compression.smaller_vocabulary import kept_tokens, trimmed
-from provetune.core.errors import UsageError
+from provetune.core.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,6 +45,7 @@ class TrimVocabulary:
     name = "trim_vocabulary"
     summary = "Take out tokens that the training rows (and a corpus) do not have; texts of kept tokens are read alike."
     takes = PLAIN
+    makes: str | None = None
     settings: type[BaseModel] = TrimVocabularySettings
     learns = False
 
@@ -95,16 +96,27 @@ class TrimVocabulary:
 
 
 def count_tokens(given: Given, tokenizer: Any, corpus: str = "") -> dict[int, int]:
-    """In how many training rows, and lines of a corpus, each token occurs."""
+    """In how many training rows, and lines of a corpus, each token occurs.
+
+    Raises:
+        DataError: the corpus is not UTF-8.
+    """
     counts: dict[int, int] = {}
     for tokens in _tokens_of(given, tokenizer, given.train):
         for number in tokens:
             counts[number] = counts.get(number, 0) + 1
     if corpus:
-        with Path(corpus).open(encoding="utf-8") as lines:
-            for line in lines:
-                for number in set(tokenizer(line.strip())["input_ids"]):
-                    counts[number] = counts.get(number, 0) + 1
+        try:
+            with Path(corpus).open(encoding="utf-8") as lines:
+                for line in lines:
+                    for number in set(tokenizer(line.strip())["input_ids"]):
+                        counts[number] = counts.get(number, 0) + 1
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"The texts are not UTF-8 (byte {error.start + 1} of a piece).",
+                where=corpus,
+                hint="Save the file as UTF-8.",
+            ) from error
     return counts
 
 

@@ -37,7 +37,7 @@ class Graph:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
-        options.log_severity_level = 3
+        options.log_severity_level = 4  # what goes wrong is raised, and needs not be printed as well
         # A plan of memory for every length that was ever seen would never be given back.
         options.enable_mem_pattern = False
         # Threads that spin while they wait take the core away from whoever else is at work.

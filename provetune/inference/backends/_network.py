@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     import torch
 
 BATCH_TOKENS = 2048
+BATCHES = "batches"
+"""Field of a record that is false where an answer would depend on what else is asked at the same time."""
+ONE_BY_ONE = ", one row at a time"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,11 @@ class Network:
     precision: str
     device: str
     engine: str
+
+
+def tokens_together(record: Mapping[str, Any]) -> int:
+    """Tokens of a batch at most; so few that rows go one by one where a bundle's record says that they must."""
+    return 1 if record.get(BATCHES) is False else BATCH_TOKENS
 
 
 def open_network(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import CorruptError
 from provetune.core.protocols import AttachesAdapter, EncodeSettings
-from provetune.inference.backends._network import open_network
+from provetune.inference.backends._network import open_network, tokens_together
 from provetune.inference.backends.transformers import CLASSIFIER, TorchAnswerer
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class AdaptedBackend:
             transformers=load_and_attach,
             whole_tokenizer=task.auto_class != CLASSIFIER,
         )
-        return TorchAnswerer(network, task, bundle.targets, EncodeSettings(**bundle.record["encode"]))
+        settings = EncodeSettings(**bundle.record["encode"])
+        return TorchAnswerer(network, task, bundle.targets, settings, tokens_together(bundle.record))
 
 
 def _none_of_ours(folder: Path, config: dict[str, Any]) -> torch.nn.Module | None:

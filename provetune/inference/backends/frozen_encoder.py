@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.protocols import EncodeSettings
-from provetune.inference.backends._network import BATCH_TOKENS, Network, open_network
+from provetune.inference.backends._network import BATCH_TOKENS, ONE_BY_ONE, Network, open_network, tokens_together
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,11 +17,23 @@ if TYPE_CHECKING:
 
 
 class FrozenAnswerer:
-    """An encoder without a head, and the layer fitted on its features."""
+    """An encoder without a head, and the layer fitted on its features.
 
-    def __init__(self, encoder: Network, head: FittedModel, task: Task, settings: EncodeSettings) -> None:
+    Args:
+        batch_tokens: tokens that are computed together at most; one window of a text in any case.
+    """
+
+    def __init__(
+        self,
+        encoder: Network,
+        head: FittedModel,
+        task: Task,
+        settings: EncodeSettings,
+        batch_tokens: int = BATCH_TOKENS,
+    ) -> None:
         self.encoder, self.head, self.task, self.settings = encoder, head, task, settings
-        self.engine, self.precision = encoder.engine, encoder.precision
+        self.batch_tokens, self.precision = batch_tokens, encoder.precision
+        self.engine = encoder.engine if batch_tokens > 1 else f"{encoder.engine}{ONE_BY_ONE}"
 
     def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         from provetune.inference.features import FeatureTable
@@ -33,7 +45,7 @@ class FrozenAnswerer:
             self.task,
             tokens,
             self.encoder.pad_id,
-            batch_tokens=BATCH_TOKENS,
+            batch_tokens=self.batch_tokens,
             device=self.encoder.device,
             precision=self.precision,
         )
@@ -57,7 +69,8 @@ class FrozenEncoderBackend:
             plain=load_encoder,
             transformers=_load_with_transformers,
         )
-        return FrozenAnswerer(encoder, load_head(Path(bundle.path)), task, EncodeSettings(**bundle.record["encode"]))
+        settings = EncodeSettings(**bundle.record["encode"])
+        return FrozenAnswerer(encoder, load_head(Path(bundle.path)), task, settings, tokens_together(bundle.record))
 
 
 def _load_with_transformers(folder: Path, device: str) -> torch.nn.Module:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.protocols import EncodeSettings
-from provetune.inference.backends._network import BATCH_TOKENS, Network, open_network
+from provetune.inference.backends._network import BATCH_TOKENS, ONE_BY_ONE, Network, open_network, tokens_together
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,11 +29,20 @@ class TorchAnswerer:
 
     Args:
         network: its model maps ``input_ids``, ``attention_mask`` and ``token_type_ids`` to something with ``.logits``.
+        batch_tokens: tokens that are computed together at most; one row in any case.
     """
 
-    def __init__(self, network: Network, task: Task, targets: Targets, settings: EncodeSettings) -> None:
+    def __init__(
+        self,
+        network: Network,
+        task: Task,
+        targets: Targets,
+        settings: EncodeSettings,
+        batch_tokens: int = BATCH_TOKENS,
+    ) -> None:
         self.network, self.task, self.targets, self.settings = network, task, targets, settings
-        self.engine, self.precision = network.engine, network.precision
+        self.batch_tokens, self.precision = batch_tokens, network.precision
+        self.engine = network.engine if batch_tokens > 1 else f"{network.engine}{ONE_BY_ONE}"
 
     def outputs(self, examples: pa.Table) -> tuple[Outputs, FeatureColumns | None]:
         from provetune.inference.features import FeatureTable
@@ -47,7 +56,7 @@ class TorchAnswerer:
             self.network.pad_id,
             targets=self.targets,
             tokenizer=self.network.tokenizer,
-            batch_tokens=BATCH_TOKENS,
+            batch_tokens=self.batch_tokens,
             device=self.network.device,
             precision=self.precision,
         )
@@ -88,7 +97,8 @@ class TransformersBackend:
             transformers=load_with_transformers,
             whole_tokenizer=task.auto_class != CLASSIFIER,
         )
-        return TorchAnswerer(network, task, bundle.targets, EncodeSettings(**bundle.record["encode"]))
+        settings = EncodeSettings(**bundle.record["encode"])
+        return TorchAnswerer(network, task, bundle.targets, settings, tokens_together(bundle.record))
 
 
 def _no_plain_network(folder: Path, config: dict[str, Any]) -> torch.nn.Module | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.protocols import LearnsFrom
 
@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 
 
 class FullSettings(BaseModel):
-    """`full` adds nothing to a candidate's common fields."""
+    """What `full` adds to a candidate's common fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    keep_zeros: bool = Field(
+        False,
+        description="Weights of linear layers that are zero in the backbone stay zero, as in one that was pruned.",
+    )
 
 
 class Full:
@@ -53,8 +58,13 @@ class Full:
     deterministic = False
 
     def prepare(self, model: torch.nn.Module, settings: FullSettings, task: Task) -> torch.nn.Module:
-        """Let every weight train; the model itself is returned."""
-        return model.requires_grad_(True)
+        """Let every weight train, but for zeros that are to stay; the model itself is returned."""
+        model.requires_grad_(True)
+        if settings.keep_zeros:
+            from provetune.models.held_zeros import hold_zeros
+
+            hold_zeros(model)
+        return model
 
     def merge(self, model: torch.nn.Module) -> torch.nn.Module:
         """The model itself: there is nothing to fold."""
