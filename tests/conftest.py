@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -43,19 +44,35 @@ def still_libraries() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def quick_workers(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Workers that need not load their libraries, see `forked_workers`; not where a module asks for real ones."""
-    if not can_fork() or request.node.get_closest_marker("real_workers"):
-        yield
-        return
+def quick_workers(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Workers that need not load their libraries, see `forked_workers`; not where a module asks for real ones.
+
+    Gives what starts a real one.
+    """
     from provetune.study.engines import _process
     from provetune.study.worker import environment
+
+    start_real = _process.start_process
 
     def fork(threads: int, log: Path) -> ForkedWorker:
         return ForkedWorker(threads, log, {**os.environ, **environment(threads)})
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_process, "start_process", fork)
+        if can_fork() and not request.node.get_closest_marker("real_workers"):
+            patch.setattr(_process, "start_process", fork)
+        yield start_real
+
+
+@pytest.fixture(autouse=True)
+def real_workers_where_asked(request: pytest.FixtureRequest, quick_workers: Any) -> Iterator[None]:
+    """Real workers for a single test that is marked so; what its module's fixtures ran had quick ones."""
+    if not request.node.get_closest_marker("real_workers"):
+        yield
+        return
+    from provetune.study.engines import _process
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_process, "start_process", quick_workers)
         yield
 
 
@@ -180,3 +197,16 @@ def write_problem(tiny_backbone: Path) -> Callable[..., Path]:
         return path
 
     return write
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium by playwright; one a module, since its driver keeps an event loop running that others must not meet."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="the developer tools are not installed")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        pytest.skip("no chromium on this machine (apt-get install chromium)")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()

@@ -1,8 +1,8 @@
 """Workers of studies that are forked off a process which has the libraries loaded already.
 
 Loading torch and transformers takes several seconds of a processor, and tests start hundreds of workers. All else is as
-in a worker of its own: its environment, its pipes, its log, its end. Modules marked ``real_workers`` start real ones:
-those that kill workers, look for them among the processes, or give them other code by ``PYTHONPATH``.
+in a worker of its own: its environment, its pipes, its log, its end. Tests and modules marked ``real_workers`` start
+real ones: those that kill workers, look for them among the processes, or give them other code by ``PYTHONPATH``.
 """
 
 from __future__ import annotations

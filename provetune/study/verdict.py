@@ -75,10 +75,7 @@ def judge_claims(
         and ``words`` says why.
     """
     room = ClaimEvidence(candidates, metric, kinds, examples, blocks or {}, folds)
-    # Claims of one scope together: their figures are made once, and only theirs are held.
-    order = sorted(range(len(claims)), key=lambda place: str(claims[place].scope or Scope(metric)))
-    found = {place: room.gather(claims[place]) for place in order}
-    gathered = [found[place] for place in range(len(claims))]
+    gathered = _gather(claims, room, metric)
     questions = [_question(claim, one) for claim, one in zip(claims, gathered, strict=True)]
     answers = answer(questions, alpha) if claims else []
     open_claims = sum(each.verdict == "inconclusive" for each in answers)
@@ -93,6 +90,14 @@ def judge_claims(
         entry["words"] = say_verdict(entry, claim, one.missing)
         judged.append(entry)
     return judged
+
+
+def _gather(claims: Sequence[Claim], room: ClaimEvidence, metric: str) -> list[Gathered]:
+    """What each claim rests on, in the order given."""
+    # Claims of one scope together: their figures are made once, and only theirs are held.
+    order = sorted(range(len(claims)), key=lambda place: str(claims[place].scope or Scope(metric)))
+    found = {place: room.gather(claims[place]) for place in order}
+    return [found[place] for place in range(len(claims))]
 
 
 def _say_runs(claim: Claim, candidates: Mapping[str, CandidateRows], confidence: float) -> list[str]:

@@ -1,4 +1,7 @@
-"""A cross-validated study that is killed goes on with the folds that are missing, and ends as one that was not."""
+"""A cross-validated study that is killed goes on with the folds that are missing, and ends as one that was not.
+
+The studies that are killed run in processes of their own, with workers as users have them.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from provetune.core.files import sha256_file
 from provetune.evaluation.outcomes import read_outcomes
 from provetune.study.run import Study, run
 
-pytestmark = [pytest.mark.real_workers, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 WriteProblem = Callable[..., Path]
 TELLER = """

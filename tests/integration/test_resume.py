@@ -1,6 +1,10 @@
 """A study that is killed, interrupted or run twice ends as the study that never was: the same bits, the same document.
 
 ``PROVETUNE_KILLS`` sets how often a study is killed with ``kill -9`` (2 by default; the requirement is 30).
+
+A study that is killed runs in a process of its own, whose workers are as users have them, and so are those that are
+killed or made to fail; the whole study, and what goes on after a kill, have forked ones (see `forked_workers`), so
+equal bits say that it does not matter how a worker was started.
 """
 
 from __future__ import annotations
@@ -31,7 +35,7 @@ from provetune.study.parallelism import Plan
 from provetune.study.run import Study, run
 from provetune.study.workspace import open_workspace
 
-pytestmark = [pytest.mark.real_workers, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 WriteProblem = Callable[..., Path]
 
@@ -149,10 +153,18 @@ def kill(process: subprocess.Popen[str], *, with_workers: bool) -> None:
 
 
 WORKER = "provetune.study.worker"
+FORKING = "multiprocessing.forkserver"
+"""What a worker's command line holds; what that of the process holds that forks workers off itself."""
 
 
 def workers_of(process: psutil.Process) -> list[psutil.Process]:
-    return [child for child in process.children(recursive=True) if WORKER in command_of(child)]
+    """The workers below a process, real and forked ones."""
+    return [child for child in process.children(recursive=True) if WORKER in command_of(child) or is_forked(child)]
+
+
+def is_forked(process: psutil.Process) -> bool:
+    parent = process.parent()
+    return parent is not None and any(FORKING in word for word in command_of(parent))
 
 
 def command_of(process: psutil.Process) -> list[str]:
@@ -179,6 +191,7 @@ def test_killed_study_ends_as_the_one_that_was_not(tmp_path: Path, whole: Whole,
     assert_equal(run(problem), whole)
 
 
+@pytest.mark.real_workers
 def test_killed_worker_is_replaced_and_its_trial_goes_on(
     tmp_path: Path, whole: Whole, write_problem: WriteProblem
 ) -> None:
@@ -216,12 +229,14 @@ def test_interrupted_in_every_phase(
 ) -> None:
     """Ctrl-C while reading, preparing, training, judging; each time one line, no worker left, work goes on."""
     problem = problem_like(whole, tmp_path, write_problem)
+    working: list[bool] = []
     # One worker of one thread instead of two: a study's threads are fixed, its workers are not.
     monkeypatch.setattr("provetune.study.session.plan_workers", lambda *_, **__: Plan(1, 1, "the test says so"))
 
     def at(kind: str, **wanted: Any) -> Callable[[dict[str, Any]], None]:
         def listener(event: dict[str, Any]) -> None:
             if event["event"] == kind and all(event.get(key) == value for key, value in wanted.items()):
+                working.append(bool(workers_of(psutil.Process())))
                 signal.raise_signal(signal.SIGINT)
 
         return listener
@@ -241,6 +256,8 @@ def test_interrupted_in_every_phase(
         assert caught.value.exit_code == 130
         assert len(caught.value.lines()) == 1
         assert not workers_of(psutil.Process())
+    # A worker that is there is seen: at the step, the job's end and the judging one was at work.
+    assert working == [False, False, False, True, True, working[5], True]
     assert_equal(run(problem), whole)
 
 
@@ -299,6 +316,7 @@ def test_two_runs_at_once_the_second_waits_and_finds_the_result(tmp_path: Path, 
     assert len(study.candidates["words"]["metrics"]["accuracy"]["seeds"]) == 3
 
 
+@pytest.mark.real_workers
 def test_failed_runs_are_counted_and_the_others_go_on(
     tmp_path: Path, write_problem: WriteProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +330,7 @@ def test_failed_runs_are_counted_and_the_others_go_on(
     assert len(entry["metrics"]["accuracy"]["seeds"]) == 2
 
 
+@pytest.mark.real_workers
 def test_candidate_without_any_run_ends_the_study_before_the_test_is_opened(
     tmp_path: Path, write_problem: WriteProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +345,7 @@ def test_candidate_without_any_run_ends_the_study_before_the_test_is_opened(
     assert run(problem).document["looks"] == 1
 
 
+@pytest.mark.real_workers
 def test_full_disk_in_a_worker_is_one_clear_error(
     tmp_path: Path, write_problem: WriteProblem, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from page_server import EMOJI_TEXT, LABELS, MODELS, page_app, running
 
 from provetune.ledger.records import file_url
 from provetune.serving.access_gates import find_gate
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 class Opened:
@@ -32,17 +29,6 @@ class Opened:
         self.page.click("#ask")
         self.page.wait_for_selector("#ask:not([disabled])")
         return str(self.page.inner_text("#shown"))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="the developer tools are not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine (apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 def opened(browser: Any, url: str, asked: Any, fault: Any, said: list[str], **context: Any) -> Opened:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -13,7 +11,6 @@ from reported_study import full_document, hostile_document
 
 from provetune.study.report_html.page import write_page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MAKERS = {"full": full_document, "hostile": hostile_document}
 # What sticks out of the window although no box around it scrolls.
 TOO_WIDE = """() => [...document.querySelectorAll('body *')].filter(one => {
@@ -38,17 +35,6 @@ CONTRAST = """() => {
   }
   return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="the developer tools are not installed")
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine (apt-get install chromium)")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.mark.parametrize("name", MAKERS)

@@ -25,6 +25,8 @@ DIALOGUES = (
     ("#Person1#: Did you post the letter? #Person2#: Yes, this morning.", "Person2 posted the letter this morning."),
     ("#Person1#: Coffee? #Person2#: Tea, please.", "Person2 would rather have tea than coffee."),
 )
+BY_HEART = 0.02
+"""Loss of a token below which another step would show nothing more."""
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,8 @@ def test_packed_says_what_it_says_alone_and_learns_by_heart(backbone: Path) -> N
         loss.backward()
         optimiser.step()
         losses.append(loss.item())
+        if losses[-1] < BY_HEART:
+            break
     assert losses[0] < 5
     assert losses[-1] < 0.2
     merged = Lora().merge(model).eval()

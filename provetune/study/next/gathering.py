@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.errors import UsageError
-from provetune.core.protocols import BY_STEPS, Method, Targets, Task, TrialRecord
+from provetune.core.protocols import BY_STEPS, Method, Metric, Targets, Task, TrialRecord
 from provetune.problem.syntax import AUTO, Candidate, Problem
 from provetune.study.event_log import read_events
 from provetune.study.failed_runs import FailedCheck, fix_check, sort_runs
@@ -46,13 +46,9 @@ def gather_evidence(
 
     resolved = read_resolved(folder)
     problem = read_problem(folder / PROBLEM).problem
-    if problem.data.split.folds is not None:
-        hint = "Read `provetune report`; or run it without data.split.folds."
-        raise UsageError("`next` does not know cross-validated studies yet.", where=str(folder), hint=hint)
-    task, targets = TASKS.get(resolved["task"]), Targets.from_json(resolved["targets"])
-    metric = task.metrics[0]
-    if not metric.higher_is_better:
-        raise UsageError(f"'{metric.name}' falls where things get better, which `next` does not know yet.")
+    task = TASKS.get(resolved["task"])
+    metric = _metric_of(problem, task, folder)
+    targets = Targets.from_json(resolved["targets"])
     runs = {name: finished_runs(folder, name, problem.study.seeds, "validation") for name in problem.candidates}
     # What is made of others gains by what its members gain: steps begin with these.
     runs = {name: found for name, found in runs.items() if found and not members_of(problem.candidates[name])}
@@ -88,6 +84,17 @@ def gather_evidence(
         larger=_larger(candidates, resolved, problem.language),
         notes=tuple(notes),
     )
+
+
+def _metric_of(problem: Problem, task: Task, folder: Path) -> Metric:
+    """The primary metric, where `next` knows studies of this kind."""
+    if problem.data.split.folds is not None:
+        hint = "Read `provetune report`; or run it without data.split.folds."
+        raise UsageError("`next` does not know cross-validated studies yet.", where=str(folder), hint=hint)
+    metric = task.metrics[0]
+    if not metric.higher_is_better:
+        raise UsageError(f"'{metric.name}' falls where things get better, which `next` does not know yet.")
+    return metric
 
 
 def _candidate(
