@@ -14,6 +14,7 @@ _SHOWN_LABELS = 30
 _SHOWN_COLUMNS = 30
 _LONGEST_COMMENT = 100
 _NOT_IN_NAMES = re.compile(r'[\\/:*?"<>|]')
+_MASK = "  # mask: [email, phone, id_number, bank_card]    # replaced by a placeholder in every text\n"
 _LONGEST_NAME = 60
 _FEW_ROWS = 200
 """Below this, a fifth of the rows is too few to judge anything by."""
@@ -127,14 +128,12 @@ def draft_problem(
             [
                 "data:",
                 *_files(train, validation, test, rows, notes),
-                *_reading(encoding, delimiter, label_separator),
-                *([] if header is None else [f"  header: {str(header).lower()}"]),
+                *_reading(encoding, delimiter, label_separator, header),
                 *_columns(named, {"group": group, "time": time, "id": id_column}, columns),
                 *(_labels(labels, out_of_scope) if kind.classes else []),
                 *_split(validation, test, group, time, kind.classes),
                 *([] if validation or test or time else _folds(rows, labels if kind.classes else None)),
-                "  # mask: [email, phone, id_number, bank_card]    # replaced by a placeholder in every text",
-                "",
+                _MASK,
             ]
         ),
         _after_data(kind),
@@ -162,9 +161,12 @@ def _files(train: str, validation: str | None, test: str | None, rows: int | Non
     return lines
 
 
-def _reading(encoding: str | None, delimiter: str | None, label_separator: str | None) -> list[str]:
+def _reading(
+    encoding: str | None, delimiter: str | None, label_separator: str | None, header: bool | None
+) -> list[str]:
     given = {"encoding": encoding, "delimiter": delimiter, "label_separator": label_separator}
-    return [f"  {key}: {quote(value)}" for key, value in given.items() if value]
+    lines = [f"  {key}: {quote(value)}" for key, value in given.items() if value]
+    return lines if header is None else [*lines, f"  header: {str(header).lower()}"]
 
 
 def _options(options: Mapping[str, str]) -> list[str]:
