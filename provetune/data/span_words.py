@@ -15,6 +15,10 @@ Span: TypeAlias = tuple[int, int, str]
 """Start and end in letters of the text, the end behind the last one, and a label."""
 
 
+UNSAID = -100
+"""In place of a tag's number: nothing is known of this word, and nothing is learned from it."""
+
+
 def spans_of_cell(cell: Sequence[Mapping[str, Any]] | None) -> list[Span]:
     """The spans of a label as examples hold it (a list of structs); none where there is no label."""
     return [(one["start"], one["end"], one["label"]) for one in cell or ()]
@@ -60,6 +64,21 @@ def tag_words(starts: Array, ends: Array, spans: Iterable[Span], numbers: Mappin
             tags[first] = 2 * number + 1
             tags[first + 1 : stop] = 2 * number + 2
     return tags
+
+
+def learned_tags(starts: Array, ends: Array, spans: Iterable[Span], numbers: Mapping[str, int], tokens: Array) -> Array:
+    """`tag_words` of words whose file has tokens of its own, and UNSAID where the file says nothing about a word.
+
+    A tag is said of a whole token (``@anna`` is outside), and a token's first word stands for it, as its first piece
+    does everywhere else (Devlin et al. 2019, arXiv:1810.04805). Of the other words (``anna``) only those of a span are
+    known, since spans are stretches of letters. Files are not of one mind on what a token is, in training and test
+    either: learning that ``anna`` after ``@`` is no name would contradict one that has it as a token.
+
+    Args:
+        tokens: where the file's tokens start, ascending (K,).
+    """
+    tags = tag_words(starts, ends, spans, numbers)
+    return np.where((tags == 0) & ~np.isin(starts, tokens), UNSAID, tags)
 
 
 def tag_names(labels: Sequence[str]) -> list[str]:

@@ -2,7 +2,8 @@
 
 They are cut as BERT's own first step cuts, or finer, so that pieces of its vocabulary do not cross them: a word is a
 run of letters and digits; every sign stands alone, and so does each letter of a script that writes no spaces (Chinese,
-Japanese kana, Thai, Lao, Burmese, Khmer), with the marks that belong to it.
+Japanese kana, Thai, Lao, Burmese, Khmer), with the marks that belong to it. Only a web address is coarser: it is one
+word, since no name begins within it and what looks like one there (``/r/ireland/``) is none.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ _UNSPACED = (
 )
 """Letters that are units of their own."""
 _CHINESE = re.compile(r"[\u2e80-\u303f\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef]")
+_ADDRESS = r"(?i:https?://|www\.)[!#-'*-;=?-Z_a-z~]*[A-Za-z0-9/]"
+"""A web address up to a bracket or a quotation mark, without the signs that end the sentence around it."""
 _SINGLE_SHARE = 0.95
 
 
@@ -73,7 +76,9 @@ def are_single_letters(rows: list[list[str]]) -> bool:
 @cache
 def _pattern() -> re.Pattern[str]:
     marks = _marks()
-    return re.compile(rf"[{_UNSPACED}][{marks}]*|(?:(?![{_UNSPACED}])[^\W_][{marks}]*)+|\S")
+    letter = rf"(?:(?![{_UNSPACED}])[^\W_][{marks}]*)"
+    # An address ends before other letters only if those stand alone: pieces would run across its end.
+    return re.compile(rf"{_ADDRESS}(?!{letter}|[{marks}])|[{_UNSPACED}][{marks}]*|{letter}+|\S")
 
 
 @cache

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from provetune.data.span_cells import CellFault, are_spans, fault_of_span, list_cell, spans_cell, words_cell
 from provetune.data.span_words import (
+    UNSAID,
     Span,
     crossed_words,
+    learned_tags,
     spans_of_cell,
     split_overlaps,
     tag_names,
@@ -40,6 +42,12 @@ def cut(text: str, places: Any) -> list[str]:
         ("cafe\u0301", "cafe\u0301"),
         ("love😂a_b", "love 😂 a _ b"),
         ("привет мир", "привет мир"),
+        ("see https://t.co/a_B?c=1.", "see https://t.co/a_B?c=1 ."),
+        ("(http://x.org/wiki/Foo_(bar))", "( http://x.org/wiki/Foo _ ( bar ) )"),
+        ("www.a.de, www", "www.a.de , www"),
+        ("看http://t.cn/zx9转发", "看 http://t.cn/zx9 转 发"),
+        ("xhttp://a.b http:// www.", "xhttp : / / a . b http : / / www ."),
+        ("http://a.b/né", "http://a.b / né"),
         ("", ""),
         (" \t\u3000", ""),
     ],
@@ -111,6 +119,14 @@ def test_words_get_tags_by_hand() -> None:
     assert [tag_names(["person", "place"])[tag] for tag in tags] == [
         "B-person", "I-person", "O", "B-person", "O", "B-place", "I-place",
     ]  # fmt: skip
+
+
+def test_words_that_no_token_begins_with_are_learned_only_within_spans() -> None:
+    text = "@anna met O'Brien"
+    places = np.array(find_words(text))  # @ anna met O ' Brien
+    tokens = np.array([0, 6, 10])
+    tags = learned_tags(places[:, 0], places[:, 1], [(10, 17, "person")], {"person": 0}, tokens)
+    assert tags.tolist() == [0, UNSAID, 0, 1, 2, 2]
 
 
 def test_a_word_between_two_spans_stays_with_the_first() -> None:

@@ -106,6 +106,16 @@ def test_rows_without_a_label_teach_nothing() -> None:
     assert labels == [[-100, -100, -100, -100], [-100, 1, -100, -100], [-100, 0, -100, -100]]
 
 
+def test_words_within_a_files_token_teach_only_what_the_file_says() -> None:
+    rows = table([("@Al is", []), ("O'B", [(0, 3, "per")])])
+    starts = pa.array([[0, 4], [0]], pa.list_(pa.int32()))
+    labels = TASK.encode(rows, letters(), EncodeSettings(32), TASK.targets(rows))["labels"].to_pylist()
+    assert [label for label in labels[0] if label >= 0] == [0, 0, 0]
+    known = TASK.encode(rows.append_column("token_starts", starts), letters(), EncodeSettings(32), TASK.targets(rows))
+    # [CLS] @ A ##l i ##s [SEP], [CLS] O ' B [SEP]
+    assert known["labels"].to_pylist() == [[-100, 0, -100, -100, 0, -100, -100], [-100, 1, 2, 2, -100]]
+
+
 def test_a_window_that_begins_inside_a_word_does_not_label_it() -> None:
     rows = table([("abcdef gh", [(0, 6, "x")])])
     features = TASK.encode(rows, letters(), EncodeSettings(6, "windows", 1), TASK.targets(rows))

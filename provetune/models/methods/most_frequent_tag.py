@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from provetune.core.errors import CorruptError
 from provetune.core.files import read_json, write_json
 from provetune.core.protocols import LearnsFrom
+from provetune.data.span_words import UNSAID
 from provetune.data.words import find_words
 from provetune.models.word_tags import known_tags
 
@@ -93,8 +94,9 @@ class MostFrequentTag:
         totals = np.ones(2 * len(targets.names) + 1)
         for text, tags in zip(labelled.column("text").to_pylist(), known_tags(labelled, targets), strict=True):
             for (start, end), tag in zip(find_words(text), tags.tolist(), strict=True):
-                counts.setdefault(text[start:end].lower(), Counter())[tag] += 1
-                totals[tag] += 1
+                if tag != UNSAID:
+                    counts.setdefault(text[start:end].lower(), Counter())[tag] += 1
+                    totals[tag] += 1
         return MostFrequentTagModel(counts, totals / totals.sum())
 
     def load(self, folder: Path, task: Task, targets: Targets) -> MostFrequentTagModel:

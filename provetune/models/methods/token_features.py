@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import CorruptError, DataError
 from provetune.core.protocols import LearnsFrom
+from provetune.data.span_words import UNSAID
 from provetune.models.linear_file import load_linear, save_linear
 from provetune.models.logistic import Linear, choose_strength, fit_logistic
 from provetune.models.word_features import choose_terms, feature_matrix
@@ -103,6 +104,7 @@ class TokenFeatures:
         columns = {term: k for k, term in enumerate(terms)}
         matrix, _ = feature_matrix(texts, columns)
         tags = np.concatenate(known_tags(labelled, targets))
+        matrix, tags = matrix[tags != UNSAID], tags[tags != UNSAID]
         classes = 2 * len(targets.names) + 1
 
         def fitted(strength: float, start: Linear | None, tolerance: float | None) -> Linear:

@@ -1,7 +1,7 @@
 """Texts into features: windows of pieces, each piece with its place, and tags for the pieces that speak for words.
 
 Words are those of `provetune.data.words`, in training as in prediction, so that what was learned and judged is what a
-person gets for a text as it stands. A word's other pieces have no label.
+person gets for a text as it stands. A word's other pieces have no label, nor have words of which the file says nothing.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ import numpy as np
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import EncodeSettings, FeatureColumns, Targets
-from provetune.data.span_words import spans_of_cell, tag_words
+from provetune.data.span_words import UNSAID
 from provetune.data.words import find_stretches, find_words, has_unspaced
 from provetune.models.word_pieces import Places, spoken_words
+from provetune.models.word_tags import known_tags_of, numbers_of, token_starts
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from provetune.core.protocols import Array
 
-IGNORED = -100
+IGNORED = UNSAID
 _PROBE = "中国北京"
 """Letters that a tokenizer made for Chinese words, not letters, puts together."""
 
@@ -109,20 +110,21 @@ def _labelled(batch: pa.RecordBatch, examples: pa.Table, targets: Targets) -> pa
     pieces = Places(rows[window].astype(np.int64) - first, starts, ends)
     words, _ = spoken_words(_in_order(pieces)[0], words_of(some))
     word = _word_of_piece(pieces, words, window)
-    known = _word_tags(words, some.column("label").to_pylist(), targets)
+    known = _word_tags(words, some, targets)
     tags = np.where(word < 0, IGNORED, known[word] if len(known) else IGNORED).astype(np.int32)
     column = pa.ListArray.from_arrays(pa.array(offsets), pa.array(tags))
     return batch.append_column("labels", column)
 
 
-def _word_tags(words: Places, labels: Sequence[Any], targets: Targets) -> Array:
-    """Tag number of each word, (S,); -100 in rows without a label."""
-    numbers = {label: k for k, label in enumerate(targets.names)}
+def _word_tags(words: Places, examples: pa.Table, targets: Targets) -> Array:
+    """Tag number of each word, (S,); -100 in rows without a label and where a row's tokens say nothing of a word."""
+    numbers = numbers_of(targets)
     tags = np.full(len(words.text), IGNORED, dtype=np.int64)
-    bounds = words.bounds(len(labels)).tolist()
-    for label, (start, end) in zip(labels, pairwise(bounds), strict=True):
+    bounds = words.bounds(len(examples)).tolist()
+    rows = zip(examples.column("label").to_pylist(), token_starts(examples), pairwise(bounds), strict=True)
+    for label, tokens, (start, end) in rows:
         if label is not None:
-            tags[start:end] = tag_words(words.starts[start:end], words.ends[start:end], spans_of_cell(label), numbers)
+            tags[start:end] = known_tags_of(words.starts[start:end], words.ends[start:end], label, tokens, numbers)
     return tags
 
 
