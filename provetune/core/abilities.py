@@ -121,6 +121,14 @@ class Tunable(Protocol):
 
 
 @runtime_checkable
+class Joins(Protocol):
+    """Answers of a kind that is no array or list: they can be put behind one another."""
+
+    def joined(self, others: Sequence[Any]) -> Any:
+        """Those of these rows and of the others', in order."""
+
+
+@runtime_checkable
 class Forwards(Protocol):
     """A task that asks its models otherwise than ``model(**inputs).logits`` in training."""
 

@@ -18,7 +18,7 @@ import numpy as np
 from provetune.core.combining import WritesOutputs
 from provetune.core.events import Evaluated, Event, Finished, Started, to_json
 from provetune.core.files import atomic_path, link_or_copy
-from provetune.core.protocols import Task, Tunable
+from provetune.core.protocols import Joins, Task, Tunable
 from provetune.study.fold_trials import fold_specs, join_rounds
 from provetune.study.learned import Learned
 from provetune.study.tracking import tracking
@@ -112,7 +112,8 @@ class _Rounds:
 
         rows = [seen_rows(each, "validation") for each in self.rounds]
         answers = [model.answers(part) for model, part in zip(opened, rows, strict=True)]
-        return task.tune(np.concatenate(answers), pa.concat_tables(rows), self.targets)
+        together = answers[0].joined(answers[1:]) if isinstance(answers[0], Joins) else np.concatenate(answers)
+        return task.tune(together, pa.concat_tables(rows), self.targets)
 
     def _median(self) -> int:
         metric = self.task.metrics[0]

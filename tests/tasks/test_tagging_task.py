@@ -403,3 +403,50 @@ def test_bundles_load_with_transformers_and_agree(tmp_path: Path, tiny_backbone:
         assert [one["score"] for one in row["spans"]] == pytest.approx(
             [float(one["score"]) for one in reference], abs=1e-5
         )
+
+
+def word_logits(texts: list[str], doubtful: dict[str, float]) -> list[Any]:
+    """Of each text (U, 3): outside has 0, the first tag of the one label what `doubtful` says of the word, else -9."""
+    return [np.array([[0.0, doubtful.get(word, -9.0), -9.0] for word in text.split()]) for text in texts]
+
+
+def test_the_margin_is_tuned_to_the_best_f1_by_hand() -> None:
+    rows = table([(f"w{k} x", [(0, len(f"w{k}"), "p")]) for k in range(20)])
+    targets = TASK.targets(rows)
+    outputs = word_logits(rows["text"].to_pylist(), {"w0": 1.0, **{f"w{k}": -0.9 for k in range(1, 20)}, "x": -3.1})
+    answers = TASK.answers(outputs, None, rows, targets)
+    assert sum(map(len, answers.spans(targets))) == 1
+    tuned = TASK.tune(answers, rows, targets)
+    assert tuned.tuned == {"outside_margin": 1.0}  # the least step over 0.9; from 3.1 on every "x" would be found
+    found = TASK.answers(outputs, None, rows, tuned)
+    assert found.spans(tuned) == [[(0, len(f"w{k}"), "p")] for k in range(20)]
+    assert found.scores[1] == pytest.approx(np.exp(-0.9) / (1 + np.exp(-0.9) + np.exp(-9)))  # what the model says
+    fixed = TASK.targets(rows, options={"outside_margin": 0.5})
+    assert TASK.tune(answers, rows, fixed) is fixed
+    assert sum(map(len, TASK.answers(outputs, None, rows, fixed).spans(fixed))) == 1
+
+
+def test_a_gain_that_chance_would_give_leaves_the_margin_alone() -> None:
+    rows = table([("w0 x", [(0, 2, "p")]), ("w1 x", [(0, 2, "p")]), ("x", [])])
+    targets = TASK.targets(rows)
+    outputs = word_logits(rows["text"].to_pylist(), {"w0": 1.0, "w1": -0.9})
+    tuned = TASK.tune(TASK.answers(outputs, None, rows, targets), rows, targets)
+    assert tuned.tuned == {"outside_margin": 0.0}  # F1 from 2/3 to 1, its error 0.44
+    nothing = table([("x y", None), ("x", [])])
+    answers = TASK.answers(word_logits(nothing["text"].to_pylist(), {}), None, nothing, targets)
+    assert TASK.tune(answers, nothing, targets).tuned == {"outside_margin": 0.0}
+
+
+def test_answers_are_put_behind_one_another() -> None:
+    rows = table([("Bo w", [(0, 2, "p")]), ("x", []), ("Bo Bo", [(0, 2, "p"), (3, 5, "p")])])
+    targets = TASK.targets(rows)
+    outputs = word_logits(rows["text"].to_pylist(), {"Bo": 2.0})
+    whole = TASK.answers(outputs, None, rows, targets)
+    parts = [TASK.answers(outputs[a:b], None, rows.slice(a, b - a), targets) for a, b in ((0, 1), (1, 2), (2, 3))]
+    joined = parts[0].joined(parts[1:])
+    assert joined.spans(targets) == whole.spans(targets) == [[(0, 2, "p")], [], [(0, 2, "p"), (3, 5, "p")]]
+    assert joined.texts == whole.texts
+    for name in ("scores", "shares", "logs"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    np.testing.assert_array_equal(joined.words.text, whole.words.text)
+    assert TASK.tune(joined, rows, targets) == TASK.tune(whole, rows, targets)

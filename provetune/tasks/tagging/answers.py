@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ class TagAnswers:
         labels: number of each span's label, (S,).
         scores: mean probability of its tags over its words, as `transformers.pipeline` has it, (S,).
         shares: mean probability of each label over its words (S, T); what is left is "outside".
+        words, logs: the words that were decoded, W of them, and logarithms of their tags' probabilities (W, 2 T + 1).
     """
 
     texts: Sequence[str]
@@ -35,6 +36,8 @@ class TagAnswers:
     labels: Array
     scores: Array
     shares: Array
+    words: Places | None = None
+    logs: Array | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -49,6 +52,23 @@ class TagAnswers:
         starts, ends, labels = self.places.starts.tolist(), self.places.ends.tolist(), self.labels.tolist()
         return [[(starts[k], ends[k], targets.names[labels[k]]) for k in row] for row in self.rows()]
 
+    def joined(self, others: Sequence[TagAnswers]) -> TagAnswers:
+        """These texts and those of others behind them."""
+        parts = [self, *others]
+        words = [part.words for part in parts if part.words is not None]
+        logs = [part.logs for part in parts if part.logs is not None]
+        whole = len(words) == len(logs) == len(parts)
+        sizes = [len(part) for part in parts]
+        return TagAnswers(
+            texts=[text for part in parts for text in part.texts],
+            places=_joined_places([part.places for part in parts], sizes),
+            labels=np.concatenate([part.labels for part in parts]),
+            scores=np.concatenate([part.scores for part in parts]),
+            shares=np.concatenate([part.shares for part in parts]),
+            words=_joined_places(words, sizes) if whole else None,
+            logs=np.concatenate(logs) if whole else None,
+        )
+
 
 def no_answers(texts: Sequence[str], targets: Targets) -> TagAnswers:
     """No span in any text."""
@@ -56,12 +76,13 @@ def no_answers(texts: Sequence[str], targets: Targets) -> TagAnswers:
     return TagAnswers(texts, Places(empty, empty, empty), empty, np.zeros(0), np.zeros((0, len(targets.names))))
 
 
-def decode(texts: Sequence[str], words: Places, scores: Array, targets: Targets) -> TagAnswers:
+def decode(texts: Sequence[str], words: Places, scores: Array, targets: Targets, *, margin: float = 0.0) -> TagAnswers:
     """The spans with the highest sum of log-probabilities among valid sequences of BIO tags.
 
     Args:
         words: of all texts, S of them.
         scores: logits of the words (S, 2 T + 1).
+        margin: taken off "outside" before, in logits; the probabilities that are told stay what the model says.
     """
     from provetune.models.tag_decoding import decode_tags, transitions
 
@@ -69,16 +90,17 @@ def decode(texts: Sequence[str], words: Places, scores: Array, targets: Targets)
         return no_answers(texts, targets)
     logs = _log_softmax(scores)
     bounds = words.bounds(len(texts))
-    paths = decode_tags([logs[start:end] for start, end in pairwise(bounds)], transitions(tag_names(targets.names)))
+    weighed = logs - margin * (np.arange(logs.shape[1]) == 0)
+    paths = decode_tags([weighed[start:end] for start, end in pairwise(bounds)], transitions(tag_names(targets.names)))
     path = np.concatenate(paths)
     first, end, labels = tagged_spans(path)
     if not len(first):
-        return no_answers(texts, targets)
+        return replace(no_answers(texts, targets), words=words, logs=logs)
     places = Places(words.text[first], words.starts[first], words.ends[end - 1])
     probabilities = np.exp(logs)
     chosen = probabilities[np.arange(len(path)), path]
     either = probabilities[:, 1::2] + probabilities[:, 2::2]
-    return TagAnswers(texts, places, labels, _means(chosen, first, end), _means(either, first, end))
+    return TagAnswers(texts, places, labels, _means(chosen, first, end), _means(either, first, end), words, logs)
 
 
 def told(answers: TagAnswers, targets: Targets, *, labels: int | None = None) -> list[dict[str, Any]]:
@@ -113,6 +135,14 @@ def place_in_given(spans: Sequence[Mapping[str, Any]], masked: MaskedText) -> li
             del found[place]
         found[start, end] = entry
     return list(found.values())
+
+
+def _joined_places(places: Sequence[Places], sizes: Sequence[int]) -> Places:
+    """Stretches of several lists of texts as those of one."""
+    before = np.concatenate([[0], np.cumsum(sizes[:-1])]).astype(np.int64)
+    numbers = [each.text + first for each, first in zip(places, before, strict=True)]
+    sides = ([getattr(each, name) for each in places] for name in ("starts", "ends"))
+    return Places(np.concatenate(numbers), *(np.concatenate(side) for side in sides))
 
 
 def _likely(shares: Array, targets: Targets, count: int) -> dict[str, float]:

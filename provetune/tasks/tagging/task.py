@@ -8,10 +8,11 @@ tag.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import (
@@ -42,13 +43,20 @@ KIND = "spans"
 
 
 class TaggingOptions(BaseModel):
-    """Tagging has no settings of its own."""
+    """What a problem file may say under ``options``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    outside_margin: Annotated[float, Field(allow_inf_nan=False)] | Literal["auto"] = Field(
+        "auto",
+        description="How much likelier than a span 'outside' must be, in logits, for a word to be left out: more finds "
+        "more spans; auto: tuned on the validation rows for the best micro F1, 0 where they show no gain.",
+    )
+
 
 class Tagging:
-    """The tagging task; see `provetune.core.protocols.Task`, which it fulfils, and `Infers`, `Guesses`, `Reports`."""
+    """The tagging task; see `provetune.core.protocols.Task`, which it fulfils, and `Infers`, `Guesses`, `Tunable`,
+    `Reports`."""
 
     name = "tagging"
     summary = "Find spans in texts and name them: entities, slots, words."
@@ -209,9 +217,18 @@ class Tagging:
                 `provetune.data.words.find_words` finds them.
         """
         from provetune.tasks.tagging.answers import decode
+        from provetune.tasks.tagging.margin import margin_of
 
         words, scores = self.word_scores(outputs, features, examples)
-        return decode(examples.column("text").to_pylist(), words, scores, targets)
+        return decode(examples.column("text").to_pylist(), words, scores, targets, margin=margin_of(targets))
+
+    def tune(self, answers: TagAnswers, examples: pa.Table, targets: Targets) -> Targets:
+        """Unless the problem file names it, the margin by which "outside" must be likelier (`outside_margin`)."""
+        from provetune.tasks.tagging.margin import MARGIN, best_margin
+
+        if targets.options.get(MARGIN, "auto") != "auto":
+            return targets
+        return replace(targets, tuned={**targets.tuned, MARGIN: best_margin(answers, examples, targets)})
 
     def word_scores(
         self, outputs: Outputs, features: FeatureColumns | None, examples: pa.Table
