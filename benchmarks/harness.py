@@ -10,7 +10,8 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,30 @@ class Cells:
             self.values[name] = make()
             self.keep({})
         return self.values[name]
+
+    def measure_all(self, makers: Iterable[tuple[str, Callable[[], Any]]], *, again: bool = False) -> list[str]:
+        """Measure what is not there yet, and tell which of it failed: one bad cell must not cost a night of others.
+
+        Args:
+            makers: cells' names and what makes them.
+            again: measure what is there too.
+        """
+        from provetune.core.errors import Interrupted
+
+        failed = []
+        for name, make in makers:
+            if name in self.values and not again:
+                continue
+            say(f"cell {name}")
+            self.values.pop(name, None)
+            try:
+                self.measure(name, make)
+            except Interrupted:
+                raise
+            except Exception:  # noqa: BLE001  whatever it is, it is told
+                say(traceback.format_exc())
+                failed.append(name)
+        return failed
 
     def keep(self, document: dict[str, Any]) -> None:
         """Write the cells, and the document that came of them once it is there.

@@ -20,13 +20,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import RESULTS, Cells, figures, machine, read_kept, say
+from harness import RESULTS, Cells, figures, machine, read_kept
 from method_sets import BEST, EVERY, METHOD_SETS, all_methods, best_methods
 from task_sets import SETS
 
@@ -93,23 +92,13 @@ def fill_sets(cells: Cells, arguments: argparse.Namespace) -> list[str]:
 
 def fill(cells: Cells, wanted: list[tuple[str, str]], seeds: int, steps: int, workspace: Path) -> list[str]:
     """Measure the cells that are not there, run after run, so that every method has its first soon; failed ones."""
-    failed = []
     makers = [(f"{name}/{method}/cost", lambda n=name, m=method: ask_cost(n, m, steps)) for name, method in wanted]
     makers += [
         (f"{name}/{method}/{seed}", lambda n=name, m=method, k=seed: quality(n, m, k, workspace))
         for seed in range(seeds)
         for name, method in wanted
     ]
-    for cell, make in makers:
-        if cell in cells.values:
-            continue
-        say(f"cell {cell}")
-        try:
-            cells.measure(cell, make)
-        except Exception:  # noqa: BLE001  one bad cell must not cost a night of others
-            say(traceback.format_exc())
-            failed.append(cell)
-    return failed
+    return cells.measure_all(makers)
 
 
 def quality(name: str, method: str, seed: int, workspace: Path) -> dict[str, Any]:

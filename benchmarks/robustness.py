@@ -18,14 +18,13 @@ import argparse
 import json
 import sys
 import tempfile
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import DATA, Cells, labelled_rows, machine, say
+from harness import DATA, Cells, labelled_rows, machine
 from perturbed_text import PERTURBED
 from task_page import difference, interval
 from task_sets import SETS, TaskSet
@@ -80,19 +79,11 @@ def fill(
     cells: Cells, who: list[str], seeds: int, workspace: Path, changes: dict[str, Any], rows: int | None
 ) -> list[str]:
     """Run the cells that are not there, seed after seed, so that every objective has its first soon; failed ones."""
-    failed = []
-    for seed in range(seeds):
-        for name in who:
-            cell = f"{name}/{seed}"
-            if cell in cells.values:
-                continue
-            say(f"cell {cell}")
-            try:
-                cells.measure(cell, lambda n=name, k=seed: measure(n, k, workspace, changes, rows))
-            except Exception:  # noqa: BLE001  one bad cell must not cost a night of others
-                say(traceback.format_exc())
-                failed.append(cell)
-    return failed
+    return cells.measure_all(
+        (f"{name}/{seed}", lambda n=name, k=seed: measure(n, k, workspace, changes, rows))
+        for seed in range(seeds)
+        for name in who
+    )
 
 
 def measure(name: str, seed: int, workspace: Path, changes: dict[str, Any], rows: int | None) -> dict[str, Any]:

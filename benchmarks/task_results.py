@@ -19,14 +19,13 @@ import argparse
 import json
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from harness import RESULTS, Cells, machine, read_kept, say
+from harness import RESULTS, Cells, machine, read_kept
 from task_page import lines_of, write_page
 from task_sets import SETS, TaskSet
 from task_studies import OURS, candidate_name, write_problem
@@ -73,19 +72,8 @@ def parse() -> argparse.Namespace:
 
 def fill(arguments: argparse.Namespace) -> list[str]:
     """Run the cells that are asked for and not there; the names of those that failed."""
-    cells = Cells(STORE, {})
-    failed = []
-    for name, make in wanted(arguments.sets, arguments.who, arguments.seeds, arguments.workspace):
-        if name in cells.values and not arguments.fresh:
-            continue
-        say(f"cell {name}")
-        cells.values.pop(name, None)
-        try:
-            cells.measure(name, make)
-        except Exception:  # noqa: BLE001  one bad cell must not cost a night of others
-            say(traceback.format_exc())
-            failed.append(name)
-    return failed
+    makers = wanted(arguments.sets, arguments.who, arguments.seeds, arguments.workspace)
+    return Cells(STORE, {}).measure_all(makers, again=arguments.fresh)
 
 
 def wanted(sets: list[str], who: Any, seeds: int | None, workspace: Path) -> Iterator[tuple[str, Any]]:

@@ -47,6 +47,24 @@ def test_a_round_that_was_cut_off_is_taken_up(harness: ModuleType, tmp_path: Pat
     assert kept["cells"] == {"ours/round 1": 11.0, "theirs/round 1": 1.0, "ours/round 2": 13.0, "theirs/round 2": 1.0}
 
 
+def test_a_cell_that_fails_costs_no_other_and_an_interruption_ends_it(harness: ModuleType) -> None:
+    from provetune.core.errors import Interrupted
+
+    def broken() -> float:
+        raise ValueError("broken")
+
+    def interrupted() -> float:
+        raise Interrupted("Interrupted.")
+
+    cells = harness.Cells("all.json", {})
+    assert cells.measure_all([("a", lambda: 1.0), ("b", broken), ("c", lambda: 3.0)]) == ["b"]
+    with pytest.raises(Interrupted):
+        cells.measure_all([("a", broken), ("d", interrupted), ("e", lambda: 5.0)])
+    assert harness.Cells("all.json", {}).values == {"a": 1.0, "c": 3.0}
+    assert cells.measure_all([("a", lambda: 2.0)], again=True) == []
+    assert harness.Cells("all.json", {}).values == {"a": 2.0, "c": 3.0}
+
+
 def test_other_settings_or_a_fresh_start_are_measured_anew(harness: ModuleType) -> None:
     harness.Cells("speed.json", {"rows": 5}).measure("one", lambda: 1.0)
     assert harness.Cells("speed.json", {"rows": 5}).measure("one", lambda: 2.0) == 1.0
