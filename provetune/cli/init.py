@@ -167,6 +167,8 @@ class _Draft:
 
     def warnings(self) -> list[str]:
         """What a person should look at before going on."""
+        from provetune.data.label_faults import signs_of_none
+
         found: list[str] = []
         rows, labels = self.raw.rows, self.labels
         if not self._catalogue_suits():
@@ -177,6 +179,8 @@ class _Draft:
             found.append(f"Every row has the same label, '{next(iter(labels))}': there is nothing to learn.")
         if labels and len(labels) > rows * _MOST_LABELS_SHARE:
             found.append(f"{len(labels)} labels in {rows} rows: is '{self.columns['label']}' the label?")
+        for name in signs_of_none(labels):
+            found.append(f"{labels[name]:,} rows have the label '{name}': does it say that there is none?")
         rare = [label for label, count in labels.items() if count < _RARE_ROWS]
         if rare and len(labels) <= rows * _MOST_LABELS_SHARE:
             what = "label has" if len(rare) == 1 else "labels have"

@@ -81,10 +81,10 @@ def halve(validation: pa.Table, group: str | None = None) -> tuple[pa.Table, pa.
         group: column of the file whose equal values stay together; equal texts do in any case without one.
     """
     from provetune.data.drawing import group_keys
-    from provetune.data.folding import fold, whole_texts
+    from provetune.data.folding import drawn_texts, fold
     from provetune.data.row_ids import draw_numbers
 
-    keys = group_keys(validation, group) if group else fold(whole_texts(validation))
+    keys = group_keys(validation, group) if group else fold(drawn_texts(validation))
     units = _numbered(keys.to_pylist())
     names = [f"{key}" for key in keys.to_pylist()] if group else validation.column("row_id").to_pylist()
     numbers = draw_numbers(names, 0, "compress")

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
 from provetune.data.examples import RAW_PREFIX, STRATUM
-from provetune.data.folding import fold, whole_texts
+from provetune.data.folding import drawn_texts, fold
 from provetune.data.row_ids import draw_numbers, label_keys
 from provetune.data.times import parse_times
 
@@ -126,7 +126,7 @@ def _spread(codes: Numbers, order: Numbers) -> Numbers:
 
 
 def _text_units(examples: pa.Table) -> Numbers:
-    return _numbered(fold(whole_texts(examples)))
+    return _numbered(fold(drawn_texts(examples)))
 
 
 def _group_units(examples: pa.Table, group: str) -> Numbers:

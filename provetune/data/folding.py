@@ -6,6 +6,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _BETWEEN = "\x1d"
+UNIT = "_unit"
+"""Column of examples with what rows that stay together have in common, where that is not their whole text (a query)."""
 
 
 def fold(texts: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -19,3 +21,8 @@ def whole_texts(examples: pa.Table) -> pa.ChunkedArray:
     if "text_pair" not in examples.column_names:
         return examples["text"]
     return pc.binary_join_element_wise(examples["text"], examples["text_pair"], _BETWEEN)
+
+
+def drawn_texts(examples: pa.Table) -> pa.ChunkedArray:
+    """What rows have in common that must stay in one split: their whole text, or what the task says instead."""
+    return examples[UNIT] if UNIT in examples.column_names else whole_texts(examples)

@@ -22,7 +22,7 @@ from provetune.core.errors import DataError
 from provetune.core.seeds import derive
 from provetune.data.drawing import Numbers, group_keys, label_strata
 from provetune.data.examples import STRATUM
-from provetune.data.folding import fold, whole_texts
+from provetune.data.folding import drawn_texts, fold
 from provetune.data.row_ids import draw_numbers
 
 Part = Literal["train", "validation", "test"]
@@ -89,7 +89,7 @@ def say_folds(examples: pa.Table, folds: Folds) -> str:
 
 
 def _draw(examples: pa.Table, folds: Folds) -> Numbers:
-    keys = group_keys(examples, folds.group) if folds.group else fold(whole_texts(examples))
+    keys = group_keys(examples, folds.group) if folds.group else fold(drawn_texts(examples))
     units: Numbers = pc.dictionary_encode(keys.combine_chunks()).indices.to_numpy()
     count = int(units.max()) + 1 if len(units) else 0
     if count < folds.count:

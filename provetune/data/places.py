@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provetune.data.folding import fold, whole_texts
+from provetune.data.folding import UNIT, drawn_texts, fold, whole_texts
 from provetune.data.row_ids import label_keys
 from provetune.data.splits import SPLITS, Splits
 
@@ -22,8 +22,8 @@ class Rows:
 
     Attributes:
         splits: what was checked.
-        table: ``text`` (of a pair both), ``label`` (several joined), ``split``, ``_file``, ``_row``; rows of a
-            split in the order of their places.
+        table: ``text`` (of a pair both), ``asked`` (what must stay in one split), ``label`` (several joined),
+            ``split``, ``_file``, ``_row``; rows of a split in the order of their places.
     """
 
     def __init__(self, splits: Splits) -> None:
@@ -35,6 +35,7 @@ class Rows:
                 {
                     "text": whole_texts(examples),
                     "label": label_keys(examples["label"]),
+                    "asked": drawn_texts(examples),
                     "split": pa.chunked_array([pa.array([name] * examples.num_rows, pa.string())]),
                     "_file": examples["_file"],
                     "_row": examples["_row"],
@@ -51,6 +52,12 @@ class Rows:
     def folded(self) -> pa.ChunkedArray:
         """Texts with case and white space out of the way."""
         return fold(self.table["text"])
+
+    @cached_property
+    def asked(self) -> pa.ChunkedArray:
+        """The same of what must stay in one split."""
+        alone = any(UNIT in table.column_names for table in self.splits.tables.values())
+        return fold(self.table["asked"]) if alone else self.folded
 
     def places(self, chosen: Any) -> tuple[Mapping[str, Any], ...]:
         """File, row and split of the first few of the rows at these indices (or under this mask)."""

@@ -17,6 +17,8 @@ _SAMPLE_ROWS = 5_000
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\Z")
 _DATE = re.compile(r"\d{4}[-/.年]\d{1,2}[-/.月]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}|\d{1,2}:\d{2}(:\d{2})?\Z")
 _LONGEST_NAME = 60
+_LONGEST_LABEL, _MOST_LETTERS, _LEAST_REPEAT = 90, 600, 10.0
+"""A label of more letters than the first is one where it comes back so often."""
 _FLAGS = frozenset("01")
 _CODE = re.compile(r"(?=\S*\d)[\w.:/#-]+\Z")
 
@@ -68,7 +70,9 @@ class Profile:
 
     @property
     def can_be_label(self) -> bool:
-        if self.filled == 0 or self.is_identifier or self.dates > 0.8 or self.mean_length > 90:
+        if self.filled == 0 or self.is_identifier or self.dates > 0.8:
+            return False
+        if self.mean_length > _LONGEST_LABEL and (self.repeat < _LEAST_REPEAT or self.mean_length > _MOST_LETTERS):
             return False
         return self.lists > 0.5 or self.repeat >= 2 or self.rows < 40
 

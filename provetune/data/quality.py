@@ -15,6 +15,7 @@ from provetune.core.protocols import Finding
 from provetune.data.label_faults import (
     find_few_labels,
     find_rare_labels,
+    find_signs_of_none,
     find_similar_labels,
     find_unseen_labels,
 )
@@ -39,6 +40,7 @@ _WORST_FIRST = (
     "huge_text",
     "conflicting_labels",
     "label_missing_from_split",
+    "label_says_none",
     "similar_labels",
     "language_unlike_backbone",
     "truncated",
@@ -97,6 +99,7 @@ def _find_class_faults(rows: Rows, out_of_scope: str | None, labels: Collection[
         *find_conflicts(rows),
         *find_few_labels(rows),
         *find_unseen_labels(rows, out_of_scope, labels),
+        *find_signs_of_none(rows, out_of_scope),
         *find_similar_labels(rows),
         *find_rare_labels(rows),
     ]

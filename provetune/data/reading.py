@@ -8,8 +8,10 @@ from pathlib import Path
 from provetune.core.errors import DataError
 from provetune.core.suggest import nearest
 from provetune.data.encodings import first_lines
+from provetune.data.judgements import is_judgements, with_texts
 from provetune.data.readers import READERS
 from provetune.data.table import RawTable, Reader, ReadOptions
+from provetune.data.token_rows import with_sentences
 
 __all__ = ["RawTable", "ReadOptions", "read_table"]
 
@@ -51,7 +53,10 @@ def read_table(
             pass
     except OSError as error:
         raise DataError(f"This file cannot be opened ({error.strerror}).", where=str(path)) from error
-    return _reader_for(path, encoding).read(str(path), options)
+    raw = _reader_for(path, encoding).read(str(path), options)
+    if is_judgements(raw):
+        return with_texts(raw, READERS.get("jsonl"), ReadOptions(encoding))
+    return with_sentences(raw)
 
 
 def _claiming(path: Path, encoding: str | None) -> Reader | None:

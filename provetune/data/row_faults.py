@@ -94,11 +94,11 @@ def find_leaks(rows: Rows) -> Iterable[Finding]:
     for later, earlier in (("test", "train"), ("test", "validation"), ("validation", "train")):
         known = pa.array((pc.equal(split, earlier)).to_numpy())
         judged = pc.equal(split, later).to_numpy()
-        folded = judged & pc.is_in(rows.folded, rows.folded.filter(known).combine_chunks()).to_numpy()
+        folded = judged & pc.is_in(rows.asked, rows.asked.filter(known).combine_chunks()).to_numpy()
         count = int(folded.sum())
         if not count:
             continue
-        texts = rows.table["text"]
+        texts = rows.table["asked"]
         exact = judged & pc.is_in(texts, texts.filter(known).combine_chunks()).to_numpy()
         same, near = int((exact & folded).sum()), int((folded & ~exact).sum())
         share = count / int(judged.sum())

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from provetune.data.drawing import TEST, TRAIN, VALIDATION
 from provetune.data.examples import STRATUM
-from provetune.data.folding import fold, whole_texts
+from provetune.data.folding import drawn_texts, fold
 from provetune.data.table import RawTable
 from provetune.problem.syntax import Columns, Data
 
@@ -48,7 +48,7 @@ def say_drawn(rows: pa.Table, codes: Any, shares: Sequence[float], data: Data, c
     drawn = " and ".join(f"{_rows(int((codes == _CODES[name]).sum()))} for {name}" for name in names)
     notes = [f"Drawn from {len(codes)} rows {how} with seed {data.split.seed}: {drawn}."]
     if not columns.time and not columns.group:
-        texts = fold(whole_texts(rows))
+        texts = fold(drawn_texts(rows))
         repeated = len(texts) - pc.count_distinct(texts).as_py()
         if repeated:
             what = "1 row repeats" if repeated == 1 else f"{repeated} rows repeat"

@@ -7,6 +7,7 @@ is the first token behind it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, TypeAlias
@@ -16,6 +17,7 @@ Span: TypeAlias = tuple[int, int, str]
 
 OUTSIDE = "O"
 UNNAMED = "_"
+_LEAST_ENDS = 0.2
 _LETTERS = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S", "W": "S"}
 _WRITTEN = {
     "BIO": "BIIB",
@@ -42,8 +44,12 @@ def parse_tag(tag: str) -> tuple[str, str] | None:
 
 
 def find_scheme(sequences: Iterable[Sequence[str]]) -> Scheme:
-    """The scheme that tags are written in, by the letters that occur and by how spans begin."""
-    letters: set[str] = set()
+    """The scheme that tags are written in, by the letters that occur and by how spans begin.
+
+    A few wrong letters make no other scheme: where spans are ended by a tag of their own (E, L, S, U, W), there are
+    about as many of these as of those that begin one.
+    """
+    letters: Counter[str] = Counter()
     known = unknown = began = continued = 0
     for tags in sequences:
         before = OUTSIDE
@@ -52,20 +58,21 @@ def find_scheme(sequences: Iterable[Sequence[str]]) -> Scheme:
             known += parsed is not None
             unknown += parsed is None
             if parsed is not None and tag != OUTSIDE:
-                letters.add(tag[0])
+                letters[tag[0]] += 1
                 if before == OUTSIDE:
                     began += parsed[0] == "B"
                     continued += parsed[0] == "I"
             before = tag
     if unknown > known:
         return "plain"
-    if letters & set("LU"):
-        return "BILOU"
-    if "M" in letters:
+    ends, begins = (sum(letters[one] for one in those) for those in ("ELSUW", "BSUW"))
+    if ends and ends >= _LEAST_ENDS * begins:
+        if letters["L"] + letters["U"] > letters["E"] + letters["S"] + letters["W"]:
+            return "BILOU"
+        return "BMES" if letters["M"] > letters["I"] else "BIOES"
+    if letters["M"] > letters["I"]:
         return "BMES"
-    if letters & set("ESW"):
-        return "BIOES"
-    if "B" not in letters:
+    if not letters["B"]:
         return "IO" if letters else "BIO"
     return "IOB1" if continued > began else "BIO"
 

@@ -178,3 +178,23 @@ def test_what_csv_writes_is_read_back(
     if encoding == "utf-8":
         assume(not stream.getvalue().startswith("\ufeff"))
     assert rows_of(location, **stated) == rows
+
+
+@pytest.mark.parametrize(
+    ("cells", "read"),
+    [
+        (["4,95", "0,5", "3", "-1,25", " 2,0 "], ["4.95", "0.5", "3", "-1.25", " 2.0 "]),
+        (["1,5", "0,5", "3,0", "1,2", "2,0"], ["1.5", "0.5", "3.0", "1.2", "2.0"]),
+        (["3,7", "2", "1,4", "9,1", "5"], None),  # labels
+        (["3,7", "2", "1", "9", "5,25"], None),
+        (["1,5", "0,5", "3,0", "1,2", "bad"], None),
+        (["1,5,2", "0,5", "3,0", "1,2", "1,2"], None),
+    ],
+)
+def test_decimal_commas_between_semicolons(tmp_path: Path, cells: list[str], read: list[str] | None) -> None:
+    path = tmp_path / "scores.csv"
+    path.write_text("text;score\n" + "".join(f"a text, {k};{cell}\n" for k, cell in enumerate(cells)), encoding="utf-8")
+    raw = read_table(str(path))
+    assert raw.table["score"].to_pylist() == (read or cells)
+    assert raw.table["text"].to_pylist()[0] == "a text, 0"
+    assert any("'score' have a decimal comma" in note for note in raw.notes) == (read is not None)

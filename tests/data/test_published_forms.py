@@ -313,3 +313,265 @@ def test_tags_as_numbers_are_refused_with_what_to_do(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match=r"'ner_tags' holds numbers.*Write the tags' names"):
         choice.task.read(raw, Data(train="train.jsonl"), Columns.model_validate(detected.columns))
+
+
+def tacred(number: int, **other: Any) -> dict[str, Any]:
+    """A record as TACRED has it; ends are those of the last token."""
+    tokens = ["Zagat", "Survey", "was", "founded", "by", "Tim", "and", "Nina", "."]
+    places = {"subj_start": 0, "subj_end": 1, "obj_start": 5, "obj_end": 5}
+    kinds = {"subj_type": "ORGANIZATION", "obj_type": ["PERSON", "CITY"][number % 2]}
+    tags = {"stanford_pos": ["NN"] * 9, "stanford_ner": ["ORGANIZATION", "ORGANIZATION", *["O"] * 7]}
+    relation = ["org:founded_by", "no_relation"][number % 2]
+    return {"id": f"e{number}", "relation": relation, "token": tokens, **places, **kinds, **tags, **other}
+
+
+def test_relations_counted_in_tokens(tmp_path: Path) -> None:
+    raw = rows_of(tmp_path, "train.json", [json.dumps([tacred(k) for k in range(20)])])
+    assert raw.table["text"][0].as_py() == "<e1> Zagat Survey </e1> was founded by <e2> Tim </e2> and Nina ."
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "relation"
+    assert detected.columns == {"text": "text", "label": "relation"}
+
+
+@pytest.mark.parametrize(
+    ("places", "text"),
+    [
+        ((5, 5, 0, 1), "<e2> Zagat Survey </e2> was founded by <e1> Tim </e1> and Nina ."),
+        ((0, 1, 1, 1), "<e1> Zagat <e2> Survey </e2> </e1> was founded by Tim and Nina ."),
+        ((0, 0, 0, 1), "<e2> <e1> Zagat </e1> Survey </e2> was founded by Tim and Nina ."),
+        ((4, 4, 5, 5), "Zagat Survey was founded <e1> by </e1> <e2> Tim </e2> and Nina ."),
+    ],
+)
+def test_entities_anywhere_among_the_tokens(tmp_path: Path, places: tuple[int, ...], text: str) -> None:
+    from provetune.problem.syntax import Columns, Data
+    from provetune.tasks import TASKS
+
+    names = ("subj_start", "subj_end", "obj_start", "obj_end")
+    moved = dict(zip(names, places, strict=True))
+    far = {**moved, "obj_end": 99}
+    raw = rows_of(tmp_path, "rows.jsonl", [json.dumps(tacred(k, **(moved if k < 9 else far))) for k in range(10)])
+    columns = Columns(text="text", label="relation")
+    parts = TASKS.get("relation").read(raw, Data(), columns)
+    assert parts.columns["text"][0].as_py() == text
+    assert [(bad.row, bad.field) for bad in parts.bad] == [(9, "text")]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_opennre_relations_in_lines_called_txt(tmp_path: Path, whole: bool) -> None:
+    words = (
+        {"text": "Ada Byron wrote the notes ."} if whole else {"token": ["Ada", "Byron", "wrote", "the", "notes", "."]}
+    )
+    places = ([0, 9], [20, 25]) if whole else ([0, 2], [4, 5])
+    sides = {side: {"name": side, "id": "Q1", "pos": place} for side, place in zip("ht", places, strict=True)}
+    lines = [json.dumps({**words, **sides, "relation": ["P1", "P2"][k % 2]}) for k in range(20)]
+    raw = rows_of(tmp_path, "wiki80_train.txt", lines)
+    assert raw.format == "jsonl"
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "relation"
+    from provetune.problem.syntax import Columns, Data
+
+    parts = choice.task.read(raw, Data(), Columns.model_validate(detected.columns))
+    assert parts.columns["text"][0].as_py() == "<e1> Ada Byron </e1> wrote the <e2> notes </e2> ."
+
+
+def test_lines_that_begin_with_a_brace_may_be_texts(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, "lines.txt", ["{smiles} hello", "{waves} bye"]).format == "txt"
+
+
+def studio(number: int, results: list[dict[str, Any]] | None, **other: Any) -> dict[str, Any]:
+    annotations = [] if results is None else [{"id": 1, "was_cancelled": False, "result": results}]
+    return {"id": number, "data": {"text": f"😀 Ada met Bob, {number}."}, "annotations": annotations, **other}
+
+
+def span(start: int, end: int, text: str) -> dict[str, Any]:
+    value = {"start": start, "end": end, "text": text, "labels": ["PER"]}
+    return {"from_name": "label", "to_name": "text", "type": "labels", "value": value}
+
+
+def test_spans_of_label_studio_counted_in_letters(tmp_path: Path) -> None:
+    # The page counts an emoji as two.
+    seen = studio(1, [span(3, 6, "Ada"), span(11, 14, "Bob"), {"type": "relation", "from_id": "a"}])
+    cancelled = {"was_cancelled": True, "result": [span(3, 6, "Ada")]}
+    rows = [seen, studio(2, []), studio(3, None), studio(4, None, annotations=[cancelled])]
+    raw = rows_of(tmp_path, "project-1.json", [json.dumps(rows)])
+    ada = {"start": 2, "end": 5, "label": "PER", "text": "Ada"}
+    bob = {"start": 10, "end": 13, "label": "PER", "text": "Bob"}
+    assert [cell and json.loads(cell) for cell in raw.table["label"].to_pylist()] == [[ada, bob], [], None, None]
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "tagging"
+    assert detected.columns == {"text": "text", "label": "label"}
+
+
+def test_choices_of_label_studio(tmp_path: Path) -> None:
+    def chosen(*names: str) -> list[dict[str, Any]]:
+        return [{"from_name": "text", "type": "choices", "value": {"choices": list(names)}}]
+
+    rating = {"from_name": "stars", "type": "rating", "value": {"rating": 4}}
+    rows = [studio(1, [*chosen("good"), rating]), studio(2, chosen("good", "short")), studio(3, None)]
+    raw = rows_of(tmp_path, "export.json", [json.dumps(rows)])
+    assert raw.table["annotation.text"].to_pylist() == ["good", '["good","short"]', None]
+    assert raw.table["stars"].to_pylist() == ["4", None, None]
+    truth = {"ground_truth": True, "result": chosen("bad")}
+    both = [studio(1, None, annotations=[{"result": chosen("good")}, truth])]
+    assert rows_of(tmp_path, "both.json", [json.dumps(both)]).table["annotation.text"].to_pylist() == ["bad"]
+
+
+def test_lists_of_right_documents_are_a_row_each(tmp_path: Path) -> None:
+    lines = [
+        json.dumps(
+            {"query": f"what is {sentence(k)}", "pos": [sentence(k + 1), sentence(k + 2)], "neg": [sentence(k + 5)]}
+        )
+        for k in range(9)
+    ]
+    raw = rows_of(tmp_path, "train.jsonl", lines)
+    assert raw.rows == 18
+    assert raw.table["pos"].to_pylist()[:2] == [sentence(1), sentence(2)]
+    assert raw.table[ROW].to_pylist()[:3] == [1, 1, 2]
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "retrieval"
+    assert detected.columns == {"text": "query", "document": "pos", "negative": ["neg"]}
+
+
+def test_passages_with_titles_are_documents(tmp_path: Path) -> None:
+    right = [{"docid": "1", "title": "Ada", "text": "She wrote."}, {"docid": "2", "title": "", "text": "Notes."}]
+    record = {"query_id": "7", "query": "who", "positive_passages": right, "negative_passages": [{"text": "No."}]}
+    raw = rows_of(tmp_path, "train.jsonl", [json.dumps(record), json.dumps({**record, "positive_passages": []})])
+    assert raw.table["positive_passages"].to_pylist() == ["Ada She wrote.", "Notes.", None]
+    assert raw.table["negative_passages"].to_pylist() == ['["No."]'] * 3
+    odd = json.dumps({"query": "who", "pos": [1, 2]})
+    assert rows_of(tmp_path, "odd.jsonl", [odd]).table["pos"].to_pylist() == ["[1,2]"]
+
+
+def beir(folder: Path, scores: list[int], queries: bool = True) -> Path:
+    """A folder as BEIR has them: one judgement a query, in qrels/train.tsv."""
+    (folder / "qrels").mkdir()
+    documents = [
+        {"_id": f"d{k}", "title": ["", f"Title {k}"][k % 2], "text": sentence(k), "metadata": {}} for k in range(26)
+    ]
+    (folder / "corpus.jsonl").write_text("\n".join(map(json.dumps, documents)), encoding="utf-8")
+    if queries:
+        asked = [{"_id": str(k), "text": f"what is {k}?", "metadata": {}} for k in range(26)]
+        (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, asked)), encoding="utf-8")
+    lines = ["query-id\tcorpus-id\tscore", *(f"{k}\td{k}\t{score}" for k, score in enumerate(scores))]
+    path = folder / "qrels" / "train.tsv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("scores", [[1] * 20, [2, 1, 0, 1] * 5])
+def test_judgements_have_the_texts_of_the_files_above(tmp_path: Path, scores: list[int]) -> None:
+    raw = read_table(str(beir(tmp_path, scores)))
+    assert raw.table["query"].to_pylist()[:2] == ["what is 0?", "what is 1?"]
+    assert raw.table["document"].to_pylist()[:2] == [sentence(0), f"Title 1 {sentence(1)}"]
+    assert raw.table["relevant"].to_pylist() == [str(min(score, 1)) for score in scores]
+    assert f"data.corpus: {tmp_path / 'corpus.jsonl'}" in raw.notes[-1]
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "retrieval"
+    expected = {"text": "query", "document": "document", "relevant": "relevant"}
+    assert detected.columns == ({k: v for k, v in expected.items() if k != "relevant"} if 0 not in scores else expected)
+
+
+def test_a_corpus_has_its_documents_as_the_judgements_have_them(tmp_path: Path) -> None:
+    from provetune.problem.syntax import Columns, Data
+    from provetune.tasks import TASKS
+
+    raw = read_table(str(beir(tmp_path, [1] * 20)))
+    corpus = read_table(str(tmp_path / "corpus.jsonl"))
+    found = TASKS.get("retrieval").read_corpus(
+        corpus, Data(), Columns.model_validate({"text": "query", "document": "document"})
+    )
+    assert len(found) == 26
+    assert set(raw.table["document"].to_pylist()) <= set(found)
+
+
+def test_judgements_without_texts_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"there is no queries\.jsonl with their texts.*Put queries\.jsonl and corpus"):
+        read_table(str(beir(tmp_path, [1], queries=False)))
+
+
+def test_judgements_need_numbers(tmp_path: Path) -> None:
+    path = beir(tmp_path, [1, 1])
+    path.write_text(path.read_text(encoding="utf-8") + "3\td3\tyes\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"row 4: 'yes' in column 'score' is no number"):
+        read_table(str(path))
+
+
+def test_the_language_of_tokens_is_no_tag(tmp_path: Path) -> None:
+    lines = [json.dumps({"tokens": [*WORDS[k : k + 3]], "langs": ["en"] * 3, "ner_tags": [0, 1, 2]}) for k in range(20)]
+    assert choice_of(rows_of(tmp_path, "train.jsonl", lines))[1].columns == {"text": "tokens", "label": "ner_tags"}
+
+
+def test_a_long_label_that_comes_back_is_no_query(tmp_path: Path) -> None:
+    labels = [
+        "Goods that were delivered, but are not what was ordered, or came too late for the purpose named: " + end
+        for end in "AB"
+    ]
+    raw = rows_of(
+        tmp_path, "train.jsonl", [json.dumps({"text": sentence(k), "label": labels[k % 2]}) for k in range(60)]
+    )
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "classification"
+    assert detected.columns == {"text": "text", "label": "label"}
+
+
+def test_names_of_numbers_in_parquet_files_of_the_datasets_library(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from datasets import ClassLabel, Dataset, Features, Sequence, Value
+
+    tags = ClassLabel(names=["O", "B-PER"])
+    features = Features(
+        {"tokens": Sequence(Value("string")), "ner_tags": Sequence(tags), "label": ClassLabel(names=["no", "yes"])}
+    )
+    rows = {"tokens": [["Ada", "sang"]], "ner_tags": [[1, 0]], "label": [1]}
+    path = tmp_path / "train.parquet"
+    Dataset.from_dict(rows, features=features).to_parquet(str(path))
+    raw = read_table(str(path))
+    assert raw.table["ner_tags"].to_pylist() == ['["B-PER","O"]']
+    assert raw.table["label"].to_pylist() == ["yes"]
+    assert "'ner_tags', 'label'" in raw.notes[0]
+    # A number that has no name leaves the column as it is.
+    table = pq.read_table(path)
+    pq.write_table(table.set_column(2, "label", pa.array([7])).replace_schema_metadata(table.schema.metadata), path)
+    assert read_table(str(path)).table["label"].to_pylist() == ["7"]
+
+
+@pytest.mark.parametrize("named", ["each", "first"])
+def test_a_token_a_row_is_put_together(tmp_path: Path, named: str) -> None:
+    words, tags = ["Ada", "met", "Bob", "."], ["B-per", "O", "B-per", "O"]
+    lines = [
+        f"{f'Sentence: {k}' if named == 'each' or not n else ''},{word},NN,{tag}"
+        for k in range(1, 11)
+        for n, (word, tag) in enumerate(zip(words, tags, strict=True))
+    ]
+    raw = rows_of(tmp_path, "ner_dataset.csv", ["Sentence #,Word,POS,Tag", *lines])
+    assert raw.rows == 10
+    assert json.loads(raw.table["tokens"][9].as_py()) == words
+    assert json.loads(raw.table["tags"][9].as_py()) == tags
+    assert json.loads(raw.table["POS"][0].as_py()) == ["NN"] * 4
+    assert raw.table[ROW].to_pylist()[:3] == [2, 6, 10]
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "tagging"
+    assert detected.columns == {"text": "tokens", "label": "tags"}
+
+
+def test_sentences_with_a_word_and_a_class_stay_rows(tmp_path: Path) -> None:
+    lines = [f"{sentence(k)},{WORDS[k]},{'OB'[k % 2]}" for k in range(20)]
+    raw = rows_of(tmp_path, "rows.csv", ["sentence,word,label", *lines])
+    assert (raw.rows, raw.names) == (20, ["sentence", "word", "label"])
+    tagged = [f"{sentence(k)},{WORDS[k]},{['O', 'B-x'][k % 2]}" for k in range(20)]
+    assert rows_of(tmp_path, "tags.csv", ["sentence,word,tag", *tagged]).rows == 20
+
+
+def test_init_asks_about_a_label_that_says_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from provetune.cli.main import answer
+
+    gold = ["entailment", "neutral", "contradiction", "-"]
+    lines = [
+        json.dumps({"sentence1": sentence(k), "sentence2": sentence(k + 1), "gold_label": gold[k % 4]})
+        for k in range(40)
+    ]
+    rows_of(tmp_path, "snli.jsonl", lines)
+    assert answer(["init", str(tmp_path / "snli.jsonl"), "-o", str(tmp_path / "problem.yaml"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["warnings"] == ["10 rows have the label '-': does it say that there is none?"]

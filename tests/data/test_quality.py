@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from provetune.core.protocols import Finding, Role
+from provetune.data.label_faults import signs_of_none
 from provetune.data.labelled_texts import LabelledTexts
 from provetune.data.quality import find_faults, sort_findings
 from provetune.data.splits import make_splits
@@ -130,6 +131,43 @@ def test_labels_written_in_two_ways_and_rare_ones(tmp_path: Path) -> None:
 def test_signed_numbers_are_not_written_in_two_ways(tmp_path: Path) -> None:
     train = [(text, {"a": "-1", "b": "1"}[label]) for text, label in CLEAN]
     assert check(tmp_path, train, validation=[("v", "1"), ("w", "-1")], test=[("x", "1"), ("y", "-1")]) == []
+
+
+def test_one_number_is_not_written_in_two_ways(tmp_path: Path) -> None:
+    train = [*((text, {"a": "1", "b": "2"}[label]) for text, label in CLEAN), *((f"more {n}", "2.0") for n in range(6))]
+    validation, test = ([(f"{name} {label}", label) for label in ("1", "2", "2.0")] for name in "vt")
+    found = only(check(tmp_path, train, validation=validation, test=test))
+    assert (found.kind, found.count) == ("similar_labels", 8)
+    assert "'2' (32) and '2.0' (8)" in found.message
+
+
+@pytest.mark.parametrize(
+    ("labels", "signs"),
+    [
+        (["entailment", "neutral", "contradiction", "-"], ["-"]),
+        (["1", "2", "3", "N/A"], ["N/A"]),
+        (["0", "1", "2", "-1"], ["-1"]),
+        (["0", "1", "-1"], []),  # negative, neutral, positive
+        (["1", "2", "3", "-1"], []),
+        (["a", "b", "none"], []),
+        (["-", "?"], []),
+    ],
+)
+def test_signs_that_say_that_there_is_no_label(labels: list[str], signs: list[str]) -> None:
+    assert signs_of_none(dict.fromkeys(labels, 1)) == signs
+
+
+def test_a_sign_for_no_label_is_told_with_its_rows(tmp_path: Path) -> None:
+    train = [*CLEAN, *((f"torn {n}", "-") for n in range(5))]
+    splits = {"validation": [("v", "a"), ("w", "b"), ("z", "-")], "test": [("x", "a"), ("y", "b"), ("u", "-")]}
+    found = check(tmp_path, train, **splits)
+    assert [(each.kind, each.count, each.rows[0]) for each in found] == [
+        ("label_says_none", 5, row("train", 62)),
+        ("label_says_none", 1, row("validation", 4)),
+        ("label_says_none", 1, row("test", 4)),
+    ]
+    assert "5 rows of train have the label '-', one of 3 that are learned and judged." in found[0].message
+    assert check(tmp_path, train, **splits, out_of_scope="-") == []
 
 
 @pytest.mark.parametrize(

@@ -163,3 +163,15 @@ def test_tags_are_taken_apart(tag: str, parsed: tuple[str, str] | None) -> None:
 )
 def test_broken_tags_are_named(tags: list[str], scheme: Scheme, places: list[tuple[int, str]]) -> None:
     assert list(broken_places(tags, scheme)) == places
+
+
+@pytest.mark.parametrize("wrong", ["E-LOC", "S-LOC", "L-LOC", "U-LOC", "M-LOC"])
+def test_a_wrong_letter_makes_no_other_scheme(wrong: str) -> None:
+    sequences = [["B-PER", "I-PER", "O", "B-LOC"]] * 20 + [["O", wrong, "O"]]
+    assert find_scheme(sequences) == "BIO"
+    assert next(place for tags in sequences for place in broken_places(tags, "BIO")) == (
+        1,
+        f"'{wrong}' is no tag of BIO",
+    )
+    ended = [["B-PER", "I-PER", "E-PER", "S-LOC"]] * 20 + [["O", wrong, "O"]]
+    assert find_scheme(ended) == "BIOES"

@@ -150,6 +150,13 @@ def test_numbers_of_few_kinds_are_rather_labels(tmp_path: Path) -> None:
 # -- scores --------------------------------------------------------------------------------------------------
 
 
+def test_a_score_far_from_all_others_is_told() -> None:
+    rows = [{"text": f"a {k}", "text_pair": f"b {k}", "label": k / 10, "_file": "n.csv", "_row": k} for k in range(50)]
+    rows[7]["label"] = 999.0
+    (found,) = TASKS.get("similarity").check({"train": pa.Table.from_pylist(rows)})
+    assert (found.kind, found.count, found.rows) == ("far_values", 1, ({"file": "n.csv", "row": 7},))
+
+
 def test_similarity_is_judged_by_correlations_first() -> None:
     draw = np.random.default_rng(0)
     gold = np.round(draw.uniform(1, 5, 40), 1)

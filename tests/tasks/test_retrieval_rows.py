@@ -282,3 +282,34 @@ def test_options_refuse_what_they_do_not_know() -> None:
     with pytest.raises(ValidationError):
         TASK.options.model_validate({"loss": "triplet"})
     assert json.loads(TASK.options().model_dump_json())["hard_negatives"] == 1
+
+
+def test_rows_of_one_query_stay_in_one_split(tmp_path: Any) -> None:
+    from provetune.data.quality import find_faults
+    from provetune.data.splits import make_splits
+
+    rows = [
+        {"query": f"ask {k // 3}", "document": f"document {k} says so", "relevant": int(k % 3 > 0)} for k in range(120)
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    data = Data.model_validate(
+        {"train": "rows.jsonl", "columns": {"text": "query", "document": "document", "relevant": "relevant"}}
+    )
+    splits = make_splits(data, tmp_path, TASK)
+    asked = {name: set(table["text"].to_pylist()) for name, table in splits.tables.items()}
+    assert sum(map(len, asked.values())) == len(set.union(*asked.values())) == 40
+    assert all(len(table) == 3 * len(asked[name]) for name, table in splits.tables.items())
+    assert not [found for found in find_faults(splits) if found.kind == "leak_between_splits"]
+
+
+def test_a_test_query_among_the_training_rows_is_told(tmp_path: Any) -> None:
+    from provetune.data.quality import find_faults
+    from provetune.data.splits import make_splits
+
+    for name, numbers in (("train", range(30)), ("validation", range(30, 40)), ("test", (3, 50, 51))):
+        rows = [{"query": f"ask {k}", "document": f"{name} document {k}"} for k in numbers]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    files = {name: f"{name}.jsonl" for name in ("train", "validation", "test")}
+    data = Data.model_validate({**files, "columns": {"text": "query", "document": "document"}})
+    (leak,) = (found for found in find_faults(make_splits(data, tmp_path, TASK)) if found.kind == "leak_between_splits")
+    assert (leak.count, leak.rows[0]["row"]) == (1, 1)

@@ -49,6 +49,11 @@ def test_spans_that_are_not_closed_are_broken_tags_too(tmp_path: Path) -> None:
     assert [row["message"] for row in found.rows] == ["'B-X' is not continued"]
 
 
+def test_a_tag_that_is_wrong_on_both_sides_counts_once(tmp_path: Path) -> None:
+    found = findings(tmp_path, train="a\tB-X\nb\tE-X\n\nc\tS-X\nd\tI-X\ne\tO\n")["broken_tags"]
+    assert (found.count, [row["message"] for row in found.rows]) == (1, ["'I-X' follows 'S-X'"])
+
+
 def test_overlaps_and_spans_inside_words(tmp_path: Path) -> None:
     rows = [
         {"text": "Ann Lee at 13:00pm", "spans": [[0, 7, "a"], [4, 7, "a"], [11, 16, "t"]]},

@@ -19,6 +19,7 @@ from typing import Any
 import pyarrow.compute as pc
 
 from provetune.core.errors import DataError
+from provetune.data.decimal_commas import with_points
 from provetune.data.encodings import find_encoding
 from provetune.data.header_lines import is_header, is_row
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
@@ -26,6 +27,7 @@ from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 _DELIMITERS = (",", "\t", ";", "|")
 _NAMES = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a vertical bar"}
 _SAMPLE_ROWS = 400
+_SEMICOLON = ";"
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,9 @@ class DelimitedReader:
         if quoting_note:
             notes.append(quoting_note)
         notes += table.notes
+        if delimiter == _SEMICOLON:
+            table, said = with_points(table)
+            notes += said
         if not named:
             notes.append(f"The first line is a row and no header: columns are called {', '.join(table.names)}.")
         elif options.header is None:

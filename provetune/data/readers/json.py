@@ -2,7 +2,8 @@
 
 A file of one object a line is read as `jsonl` reads it, whatever it is called.
 
-Where the objects are SQuAD's articles, each of their questions is a row.
+Where the objects are SQuAD's articles, each of their questions is a row; where they are an export of Label Studio,
+each of its tasks.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import Any
 
 from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
+from provetune.data.readers._judged_lists import each_answer
+from provetune.data.readers._label_studio import flat_tasks, is_export
 from provetune.data.readers._records import add_records
 from provetune.data.readers._squad import flat_questions
 from provetune.data.readers.jsonl import READER as LINES
+from provetune.data.readers.jsonl import is_object
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
 
 LIST_KEYS = ("data", "rows", "records", "examples", "items")
@@ -36,11 +40,12 @@ class JsonReader:
             DataError: not JSON, no list of objects in it, or an entry of the list is no object.
         """
         encoding, note = find_encoding(Path(location), options.encoding)
+        notes = [note] if note else []
         text = Path(location).read_text(encoding=encoding)
         try:
             document = json.loads(text)
         except json.JSONDecodeError as error:
-            if _is_object(text.lstrip().partition("\n")[0]):
+            if is_object(text.lstrip().partition("\n")[0]):
                 # Many sets of one object a line are called .json.
                 return LINES.read(location, options)
             raise DataError(
@@ -50,20 +55,17 @@ class JsonReader:
             ) from None
         except RecursionError:
             raise DataError("This document is nested too deeply.", where=location, hint=WANTED) from None
-        rows = flat_questions(enumerate(_find_records(document, location), start=1), location, "entry")
+        records = _find_records(document, location)
+        if is_export(records):
+            records = flat_tasks(records)
+            notes.append("This is an export of Label Studio: a column holds what was said with each of its controls.")
+        rows = each_answer(flat_questions(enumerate(records, start=1), location, "entry"))
         builder = TableBuilder(location)
         while chunk := [record for _, record in islice(rows, CHUNK_ROWS)]:
             add_records(builder, chunk, range(builder.count + 1, builder.count + 1 + len(chunk)))
         if builder.count == 0:
             raise DataError("There is no question in this document.", where=location)
-        return builder.finish("json", [note] if note else [])
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (json.JSONDecodeError, RecursionError):
-        return False
+        return builder.finish("json", notes)
 
 
 def _find_records(document: Any, location: str) -> list[dict[str, Any]]:

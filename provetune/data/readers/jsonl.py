@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
+from provetune.data.readers._judged_lists import each_answer
 from provetune.data.readers._records import add_records
 from provetune.data.readers._squad import flat_questions
 from provetune.data.table import CHUNK_ROWS, RawTable, ReadOptions, TableBuilder
@@ -21,6 +22,11 @@ class JsonLinesReader:
     extensions: tuple[str, ...] = (".jsonl", ".ndjson", ".jl")
     prefix: str | None = None
 
+    def claims(self, lines: Sequence[str]) -> bool:
+        """Whether every filled line is an object, as far as they are looked at."""
+        filled = [line for line in lines if line.strip()]
+        return bool(filled) and all(line.lstrip()[:1] == "{" for line in filled) and is_object(filled[0])
+
     def read(self, location: str, options: ReadOptions) -> RawTable:
         """Read a whole file.
 
@@ -31,7 +37,7 @@ class JsonLinesReader:
         encoding, note = find_encoding(path, options.encoding)
         builder = TableBuilder(location)
         with path.open(encoding=encoding, newline="\n") as stream:
-            records = flat_questions(_records(stream, location), location, "line")
+            records = each_answer(flat_questions(_records(stream, location), location, "line"))
             while chunk := list(islice(records, CHUNK_ROWS)):
                 add_records(builder, [record for _, record in chunk], [line for line, _ in chunk])
         if builder.count == 0:
@@ -60,6 +66,14 @@ def _records(stream: Iterator[str], location: str) -> Iterator[tuple[int, dict[s
                 hint='Every line must be one object such as {"text": "…", "label": "…"}.',
             )
         yield line, record
+
+
+def is_object(line: str) -> bool:
+    """Whether a line is a JSON object."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _reason(error: ValueError) -> str:

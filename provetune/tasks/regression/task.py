@@ -71,7 +71,7 @@ class Regression(SequenceTask):
 
     def check(self, splits: Mapping[str, pa.Table]) -> list[Finding]:
         """Numbers that are few kinds, far from all others, or outside of what training has seen."""
-        from provetune.tasks.regression.faults import find_value_faults
+        from provetune.data.value_faults import find_value_faults
 
         return find_value_faults(splits)
 

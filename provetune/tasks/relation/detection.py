@@ -31,6 +31,19 @@ _OFFSETS = (
     ("start_offset", "end_offset"),
     ("start_char", "end_char"),
 )
+_PLACES = ("pos", "span", "offset", "offsets")
+"""What a column with an entity's start and end in one cell is called, behind the entity's name."""
+_RELATIONS = (
+    "relation",
+    "relation_type",
+    "rel_type",
+    "relation_label",
+    "relationship",
+    "predicate",
+    "rel",
+    "关系",
+    "关系类型",
+)
 _SAMPLE = 200
 _MOST = 0.9
 
@@ -57,6 +70,9 @@ def detect_relations(raw: RawTable, named: Mapping[str, str | list[str]], roles:
         taken = [*taken, *flat_names(list(entities.values()))]
         reasons.update({name: _called(part) for name, part in entities.items()})
         fit, why = (0.5, "two columns are called like entities.") if entities else (0.0, "no entities are marked.")
+    if "label" not in named and (label := _relation_column(raw, taken)) is not None:
+        columns["label"], reasons["label"] = label, f"'{label}' is called like a relation."
+        taken = [*taken, label]
     wanted = [
         role for role in roles if role.name not in named and role.name not in columns and role.name not in ENTITIES
     ]
@@ -93,6 +109,15 @@ def _is_marked(cell: str) -> bool:
     return True
 
 
+def _relation_column(raw: RawTable, taken: Sequence[str]) -> str | None:
+    """The column that is called like a relation and holds names that come back."""
+    from provetune.data.profiles import profile_column
+
+    free = {name.casefold(): name for name in raw.names if name not in taken}
+    called = [free[name] for name in _RELATIONS if name in free]
+    return next((name for name in called if profile_column(raw, name).can_be_label), None)
+
+
 def _entity_columns(raw: RawTable, taken: Sequence[str]) -> dict[str, str | list[str]]:
     """The columns of both entities: one each, or a start and an end each."""
     free = {name.casefold(): name for name in raw.names if name not in taken}
@@ -102,6 +127,10 @@ def _entity_columns(raw: RawTable, taken: Sequence[str]) -> dict[str, str | list
                 wanted = [[f"{name}{joint}{start}", f"{name}{joint}{end}"] for name in pair]
                 if all(one in free for part in wanted for one in part):
                     return {role: [free[one] for one in part] for role, part in zip(ENTITIES, wanted, strict=True)}
+        for last in _PLACES:
+            for joint in ("_", "."):
+                if all(f"{name}{joint}{last}" in free for name in pair):
+                    return {role: free[f"{name}{joint}{last}"] for role, name in zip(ENTITIES, pair, strict=True)}
         if all(name in free for name in pair):
             return {role: free[name] for role, name in zip(ENTITIES, pair, strict=True)}
     return {}

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from provetune.core.protocols import Detected
 from provetune.data.column_names import LABEL_NAMES, name_score
 from provetune.data.columns import flat_names
+from provetune.data.judgements import FORMAT
 from provetune.data.profiles import Profile, profile_column
 from provetune.data.table import RawTable
 from provetune.tasks.retrieval.reading import NO, YES
@@ -20,6 +21,7 @@ _DOCUMENTS = [
 _NEGATIVES = ["negative", "negatives", "neg", "distractor", "负例", "反例", "干扰"]
 _RELEVANT = ["relevant", "relevance", "clicked", "match", "相关", "匹配"]
 _LETTERS = 200
+_CERTAIN, _CALLED = 0.97, 2
 # What comes back so often, in so few letters, is a label whatever the number of its kinds.
 _LABEL_REPEATS, _LABEL_LETTERS = 4, 40
 
@@ -51,6 +53,8 @@ def detect(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detected:
         if said:
             columns["relevant"] = said
     fit, why = _judge({**named, **columns}, profiles)
+    if raw.format == FORMAT and not named:
+        fit, why = _CERTAIN, "The file judges documents that queries found."
     return Detected(columns, reasons, _samples(raw, columns), fit, why)
 
 
@@ -105,7 +109,10 @@ def _best(texts: Mapping[str, Profile], names: list[str], other: list[str]) -> s
 
 def _looks_like_label(profile: Profile) -> bool:
     """Whether a column holds names that come back rather than texts, unless it is called after a side."""
-    if not profile.can_be_label or profile.distinct < 2 or profile.mean_length > _LABEL_LETTERS:
+    if not profile.can_be_label or profile.distinct < 2:
+        return False
+    # A text that is called a label and comes back is one however long it is.
+    if profile.mean_length > _LABEL_LETTERS and name_score(profile.name, LABEL_NAMES) < _CALLED:
         return False
     if max(name_score(profile.name, names) for names in (_QUERIES, _DOCUMENTS)) > 1:
         return False

@@ -11,6 +11,8 @@ import pyarrow as pa
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import BadRow, RowParts
+from provetune.data.folding import UNIT
+from provetune.data.judgements import join_titles
 from provetune.data.labels import MISSING_WORDS
 from provetune.data.privacy import mask_column
 from provetune.data.table import Kind, RawTable
@@ -36,6 +38,8 @@ def read_rows(raw: RawTable, data: Data, columns: Columns) -> RowParts:
     A document that does not answer its query (`relevant` says no) is no ``text_pair`` but one of the ``negatives``: of
     its own row, which then has nothing to be learned or judged by, and of those that ask the same and have an answer.
 
+    Rows that ask the same are drawn into one split (`provetune.data.folding.UNIT`).
+
     Raises:
         DataError: query or document has no column, or more than one.
     """
@@ -60,6 +64,8 @@ def read_rows(raw: RawTable, data: Data, columns: Columns) -> RowParts:
         "text_pair": pa.chunked_array([pa.array(right, pa.string())]),
         "label": mask_column(pa.chunked_array([pa.array(labels, pa.string())]), data.mask),
     }
+    # Rows of one query stay in one split: a test query must not be learned from, and has all of its documents.
+    found[UNIT] = mask_column(pa.chunked_array([pa.array(asked, pa.string())]), data.mask)
     if any(negatives):
         found["negatives"] = _masked_lists(negatives, data)
     return RowParts(found, tuple(bad))
@@ -72,6 +78,9 @@ def read_corpus(raw: RawTable, data: Data, columns: Columns) -> list[str]:
         DataError: no column holds them.
     """
     _, document = side_columns(columns)
+    whole = join_titles(raw) if document not in raw.names else None
+    if whole is not None:
+        return _different(mask_column(whole, data.mask).to_pylist())
     name = document if document in raw.names else None
     if name is None:
         from provetune.tasks.retrieval.detecting import find_document
@@ -83,7 +92,10 @@ def read_corpus(raw: RawTable, data: Data, columns: Columns) -> list[str]:
             where=raw.location,
             hint=f"Columns: {', '.join(raw.names[:20])}.",
         )
-    cells = mask_column(raw.table[name], data.mask).to_pylist()
+    return _different(mask_column(raw.table[name], data.mask).to_pylist())
+
+
+def _different(cells: Sequence[str | None]) -> list[str]:
     return list(dict.fromkeys(cell for cell in cells if cell and cell.strip()))
 
 

@@ -82,10 +82,11 @@ class Similarity(SequenceTask):
         return RowParts({**read_pair(raw, columns), "label": label, "stratum": value_strata(label)}, bad)
 
     def check(self, splits: Mapping[str, pa.Table]) -> list[Finding]:
-        """Equal texts on both sides, an empty side, and pairs that stand in both orders."""
+        """Equal texts on both sides, an empty side, pairs in both orders, and numbers far from all others."""
         from provetune.data.pair_texts import find_pair_faults
+        from provetune.data.value_faults import find_value_faults
 
-        return find_pair_faults(splits)
+        return [*find_pair_faults(splits), *find_value_faults(splits)]
 
     def encode(self, examples: pa.Table, tokenizer: Any, settings: EncodeSettings, targets: Targets | None) -> pa.Table:
         """As `SequenceTask.encode`; rows to learn from also the other way round, where the order is free."""

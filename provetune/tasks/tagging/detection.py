@@ -49,6 +49,8 @@ def _find(
     texts = [text] if text is not None and text in cells else list(free)
     labels = [label] if label is not None and label in cells else list(free)
     tokens = [name for name in texts if holds_tokens(cells[name])]
+    # Lists of one and the same word (the language of each token, say) are no texts beside others.
+    tokens = [name for name in tokens if _different(cells[name])[0] > 1] or tokens
     tags = [name for name in labels if _holds_tags(cells[name])]
     pairs = [(one, other) for one in tokens for other in tags if one != other and _match(cells[one], cells[other])]
     if pairs:
@@ -107,6 +109,8 @@ def _few_values(lists: Sequence[Sequence[str]]) -> bool:
     """Tags come back: there are far fewer of them than places."""
     places = sum(map(len, lists))
     values = {one for found in lists for one in found}
+    if len(values) == 1 and parse_tag(next(iter(values))) is None:
+        return False  # the language of each token, say
     if len(values) <= _MOST_TAGS_SHARE * places:
         return True
     return all(parse_tag(value) is not None for value in values)

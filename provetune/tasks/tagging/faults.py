@@ -77,7 +77,11 @@ def _broken_tags(rows: list[_Row], scheme: Scheme) -> Iterator[Finding]:
     shown: list[Mapping[str, Any]] = []
     count = 0
     for row in rows:
+        # A tag that does not follow the one before and is not continued either is still one tag.
+        places: dict[int, str] = {}
         for number, why in broken_places(row.tags or [], scheme):
+            places.setdefault(number, why)
+        for number, why in sorted(places.items()):
             count += 1
             if len(shown) < SHOWN:
                 shown.append({**row.place, "token": number + 1, "message": why})
