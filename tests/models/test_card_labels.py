@@ -46,3 +46,9 @@ def test_when_it_does_not_answer():
     assert "always answers" in str(answer_limit(Targets("single_label", ("a", "b")).to_json()))
     assert answer_limit(Targets("single_label", ("a", "oos"), out_of_scope="oos").to_json()) is None
     assert answer_limit(Targets("regression", ("value",)).to_json()) is None
+
+
+def test_a_taggers_margin_is_told_where_there_is_one() -> None:
+    tuned = Targets("spans", ("person",), (3,), tuned={"outside_margin": 0.75})
+    assert "likelier than any by 0.75 in logits" in section(tuned)
+    assert "logits" not in section(Targets("spans", ("person",), (3,), tuned={"outside_margin": 0.0}))

@@ -33,6 +33,13 @@ def label_section(targets: Mapping[str, Any], cell: Callable[[Any], str]) -> str
         lines.append(f"| … and {len(names) - SHOWN} more, in `provetune.json` |{' |' * (len(heads) - 1)}")
     if targets.get("kind") == "ordinal":
         lines += ["", "The labels stand in their order, from the lowest to the highest."]
+    margin = (targets.get("tuned") or {}).get("outside_margin")
+    if margin:
+        lines += [
+            "",
+            f"A word is in no span where that is likelier than any by {margin:g} in logits, as the validation rows want "
+            "it. transformers' pipeline knows no such margin and differs where there is doubt.",
+        ]
     outside = targets.get("out_of_scope")
     if outside is not None:
         lines += ["", f"`{cell(outside)}` means: none of the others."]
