@@ -25,6 +25,7 @@ from provetune.data.table import RawTable
 from provetune.problem.syntax import Columns
 
 _SAMPLE_LETTERS = 200
+_GROUP = "group"
 # In a file of so few rows, a label comes back less often; a short cell is one of a few words.
 _FEW_ROWS = 20
 _SHORT = 30
@@ -93,7 +94,7 @@ def resolve_columns(raw: RawTable, columns: Columns, task: Detects) -> Columns:
 
 
 def check_named(raw: RawTable, named: Mapping[str, str | list[str]], roles: Sequence[str]) -> None:
-    """Columns that a person named are there, each with one part.
+    """Columns that a person named are there, each with one part; what rows are kept together by may be one of these.
 
     Raises:
         DataError: one is not (names the nearest), or has two parts.
@@ -106,7 +107,7 @@ def check_named(raw: RawTable, named: Mapping[str, str | list[str]], roles: Sequ
                     where=raw.location,
                     hint=advice(name, raw.names),
                 )
-    taken = flat_names([named[role] for role in roles if role in named])
+    taken = flat_names([named[role] for role in roles if role in named and role != _GROUP])
     twice = [name for name in taken if taken.count(name) > 1]
     if twice:
         raise DataError(

@@ -22,6 +22,10 @@ _ROLES = {
     **dict.fromkeys(("user", "human", "prompter", "customer"), USER),
     **dict.fromkeys(("assistant", "gpt", "bot", "model", "chatgpt", "agent"), ASSISTANT),
 }
+_TOOLS = frozenset(
+    ("tool", "function", "function_call", "function_response", "tool_call", "tool_response", "observation")
+)
+_CALLS = ("tool_calls", "function_call")
 LINES, CONTROLS = "lines", "controls"
 """A system message with ``"lines": "controls"`` has nothing but control attributes: a line for all stands before it."""
 _ROLE_KEYS, _CONTENT_KEYS = ("role", "from"), ("content", "value", "text")
@@ -176,6 +180,24 @@ def looks_like_messages(value: Any) -> bool:
     )
 
 
+def turns_of_texts(value: Any) -> list[Message] | None:
+    """A list of two texts and more as turns, the user's first; None where it is anything else.
+
+    So conversations are published whose speakers have no names (DailyDialog, Li et al. 2017).
+    """
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(each, str) for each in value):
+        return None
+    return [{"role": (USER, ASSISTANT)[place % 2], "content": text} for place, text in enumerate(value)]
+
+
+def waits_for_answer(value: Any) -> bool:
+    """Whether a cell holds messages of which the user's is the last."""
+    if not looks_like_messages(value):
+        return False
+    last = _parsed(value)[-1]
+    return _ROLES.get(str(last[_first(last, _ROLE_KEYS)]).strip().casefold()) == USER
+
+
 def _read_message(value: Any, number: int) -> Message:
     if not isinstance(value, Mapping):
         raise ConversationFault(
@@ -184,7 +206,12 @@ def _read_message(value: Any, number: int) -> Message:
     key = _first(value, _ROLE_KEYS)
     if key is None:
         raise ConversationFault(f"Message {number} has no role.")
-    role = _ROLES.get(str(value[key]).strip().casefold())
+    named = str(value[key]).strip().casefold()
+    role = _ROLES.get(named)
+    if named in _TOOLS:
+        raise ConversationFault(
+            f"Message {number} is a tool's ('{named}'), and only what system, user and assistant say can be learned."
+        )
     if role is None:
         guess = nearest(str(value[key]), _ROLES)
         advice = f" Did you mean '{guess}'?" if guess else " Known: system, user, assistant."
@@ -201,6 +228,8 @@ def _read_content(value: Mapping[str, Any], number: int, role: str) -> str:
     if content is not None and not isinstance(content, str):
         raise ConversationFault(f"Message {number} ({role}) must have a text. Got {_shown(content)} instead.")
     if content is None or not content.strip():
+        if _first(value, _CALLS):
+            raise ConversationFault(f"Message {number} ({role}) calls a tool and says nothing.")
         raise ConversationFault(f"Message {number} ({role}) is empty.")
     return content
 

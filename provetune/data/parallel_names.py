@@ -18,7 +18,10 @@ SUMMARY_NAMES = _names("summary summaries highlights abstract tldr headline 摘�
 LONG_TEXT_NAMES = _names(
     "document article dialogue dialog conversation text content body news transcript 正文 全文 原文 对话 内容 文章 新闻"
 )
-TITLE_NAMES = _names("headline 标题")
+HEADLINE_NAMES = _names("headline 标题")
+TITLE_NAMES = _names("title 题目")
+"""What a text about anything may have; it sums up what is written to be published."""
+TITLED_NAMES = _names("abst abstract article content document news 正文 全文 文章 新闻 内容 摘要")
 SIDES = (
     (
         _names("source src sources 源文 原文 源语言"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,11 +16,13 @@ from provetune.data.column_names import LABEL_NAMES, name_score
 from provetune.data.labels import MISSING_WORDS
 from provetune.data.language import detect_language
 from provetune.data.parallel_names import (
+    HEADLINE_NAMES,
     LANGUAGE_NAMES,
     LONG_TEXT_NAMES,
     SIDES,
     SUMMARY_NAMES,
     TITLE_NAMES,
+    TITLED_NAMES,
     last_word,
     whole_name,
 )
@@ -28,9 +31,12 @@ from provetune.data.table import Kind, RawTable
 from provetune.problem.syntax import Columns
 
 SOURCE, TARGET = "text", "label"
+# OPUS and WMT keep both texts under one key: {"translation": {"en": …, "hr": …}}.
+_TRANSLATION = re.compile(r"translation\.(?P<code>[a-z]{2,3})(?:[_-]\w+)?$")
 _MOST_REPEATS = 3
 _LABEL_REPEATS = 4
 _BESIDE_LABELS = 0.55
+_SUMMARY_FIT, _HEADLINE_FIT, _TITLE_FIT = 0.85, 0.4, 0.45
 _SAMPLE_ROWS = 400
 _SAMPLE_LETTERS = 200
 _SHOWN_LETTERS = 40
@@ -114,7 +120,12 @@ def _by_name(texts: Sequence[Profile]) -> _Find | None:
     names = [profile.name for profile in texts]
     wordy = [profile.name for profile in texts if profile.can_be_text and profile.repeat < _MOST_REPEATS]
     # "id" is Indonesian, and far more often an identifier.
-    languages = [(name, LANGUAGE_NAMES[whole_name(name)]) for name in wordy if whole_name(name) in LANGUAGE_NAMES]
+    told = {name: _TRANSLATION.match(name) for name in wordy}
+    languages = [
+        (name, match["code"] if (match := told[name]) else LANGUAGE_NAMES[whole_name(name)])
+        for name in wordy
+        if told[name] or whole_name(name) in LANGUAGE_NAMES
+    ]
     if len(languages) > 1 and languages[0][1] != languages[1][1]:
         (source, _), (target, _) = languages[:2]
         return _Find(source, target, 0.95, f"'{source}' and '{target}' are called after languages.")
@@ -127,23 +138,24 @@ def _by_name(texts: Sequence[Profile]) -> _Find | None:
 
 
 def _summary(texts: Sequence[Profile]) -> _Find | None:
-    """A long text and a shorter one called like a summary of it."""
-    for profile in texts:
-        if last_word(profile.name) not in SUMMARY_NAMES or profile.repeat > 1.5:
+    """A long text and a shorter one called like a summary of it, or else like its title."""
+    for profile in sorted(texts, key=lambda each: last_word(each.name) in TITLE_NAMES):
+        name = last_word(profile.name)
+        if name not in SUMMARY_NAMES | TITLE_NAMES or profile.repeat > 1.5:
             continue
         longer = [
             other
             for other in texts
-            if last_word(other.name) in LONG_TEXT_NAMES
+            if last_word(other.name) in (TITLED_NAMES if name in TITLE_NAMES else LONG_TEXT_NAMES)
             and other.name != profile.name
             and other.mean_length > 1.5 * profile.mean_length
         ]
         if longer:
             source = max(longer, key=lambda other: other.mean_length).name
-            fit = 0.85 if last_word(profile.name) not in TITLE_NAMES else 0.4
-            return _Find(
-                source, profile.name, fit, f"'{profile.name}' is called like a summary and is shorter than '{source}'."
-            )
+            fit = _TITLE_FIT if name in TITLE_NAMES else _HEADLINE_FIT if name in HEADLINE_NAMES else _SUMMARY_FIT
+            what = "a title" if name in TITLE_NAMES else "a summary"
+            why = f"'{profile.name}' is called like {what} and is shorter than '{source}'."
+            return _Find(source, profile.name, fit, why)
     return None
 
 

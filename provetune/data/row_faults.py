@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,6 +16,9 @@ from provetune.data.examples import BAD, RAW_PREFIX
 from provetune.data.folding import whole_texts
 from provetune.data.places import SHOWN, Rows, places_of, plural
 from provetune.data.splits import SPLITS
+
+_SHOWN_KINDS = 5
+_VALUES = re.compile(r"(?<!\w)'[^']*'|\d[\d,.]*")
 
 
 def find_unusable(rows: Rows) -> Iterable[Finding]:
@@ -51,7 +56,7 @@ def _find_bad(rows: Rows) -> Iterable[Finding]:
         return
     skip = rows.splits.skip_bad
     first = bad[BAD][0].as_py()
-    message = f"{plural(bad.num_rows, 'row')} cannot be read. The first: {first} "
+    message = f"{plural(bad.num_rows, 'row')} cannot be read. The first: {first} {_kinds_of(bad[BAD].to_pylist())}"
     message += "They are set aside." if skip else "Correct them, or set them aside with --skip-bad."
     table = bad.select(["_file", "_row", "_split"]).rename_columns(["_file", "_row", "split"])
     shown = [
@@ -59,6 +64,16 @@ def _find_bad(rows: Rows) -> Iterable[Finding]:
         for place, said in zip(places_of(table.slice(0, SHOWN)), bad[BAD].slice(0, SHOWN).to_pylist(), strict=True)
     ]
     yield Finding("bad_row", "warning" if skip else "blocking", bad.num_rows, message, tuple(shown))
+
+
+def _kinds_of(messages: Iterable[str]) -> str:
+    """How many rows have which fault, places and values apart; nothing where all have one."""
+    heads = (": ".join(message.split(". ")[0].split(": ")[:2]).rstrip(".") for message in messages)
+    kinds = Counter(_VALUES.sub("…", head) for head in heads)
+    if len(kinds) < 2:
+        return ""
+    told = [f"{count:,} × {kind}" for kind, count in kinds.most_common(_SHOWN_KINDS)]
+    return f"In all: {'; '.join(told)}{' …' if len(kinds) > _SHOWN_KINDS else '.'} "
 
 
 def find_duplicates(rows: Rows) -> Iterable[Finding]:

@@ -6,7 +6,7 @@ end of the question, and the end of the answer last of all. What is lost is coun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,8 +57,11 @@ def encode_answers(
     found = _encode_each(tokenizer, messages, answers)
     whole = [len(each.ids) for each in found]
     kept = list(messages)
-    while (over := max(len(each.ids) for each in found) - most) > 0:
-        shorter = _drop_oldest(kept) or _shorten_question(tokenizer, kept, over, most, long_texts)
+    if max(whole) > most:
+        kept = _drop_oldest(kept, lambda left: _longest(_encode_each(tokenizer, left, answers)) <= most)
+        found = _encode_each(tokenizer, kept, answers)
+    while (over := _longest(found) - most) > 0:
+        shorter = _shorten_question(tokenizer, kept, over, most, long_texts)
         if shorter is None:
             break
         kept = shorter
@@ -108,12 +111,29 @@ def _whose(offsets: Sequence[tuple[int, int]], spans: Sequence[tuple[int, int]],
     return found
 
 
-def _drop_oldest(messages: Sequence[Message]) -> list[Message] | None:
-    """The conversation without its oldest question and answer; None where it has one question alone."""
+def _longest(found: Sequence[ConversationTokens]) -> int:
+    return max(len(each.ids) for each in found)
+
+
+def _drop_oldest(messages: list[Message], fits: Callable[[list[Message]], bool]) -> list[Message]:
+    """The conversation without its oldest questions and answers, as few of them as will do; its last question stays.
+
+    Looked for from the end, in steps that double: what a conversation of a hundred turns costs is what is kept of it.
+    """
     first = 1 if messages[0]["role"] == "system" else 0
-    if len(messages) - first < 3:
-        return None
-    return [*messages[:first], *messages[first + 2 :]]
+    most = (len(messages) - first - 1) // 2
+
+    def left(exchanges: int) -> list[Message]:
+        return [*messages[:first], *messages[len(messages) - 1 - 2 * exchanges :]]
+
+    low, high = 0, 1
+    while high < most and fits(left(high)):
+        low, high = high, 2 * high
+    high = min(high, most)  # all of them do not fit, or nobody would ask
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(left(middle)) else (low, middle)
+    return left(low)
 
 
 def _shorten_question(

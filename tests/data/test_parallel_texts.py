@@ -55,6 +55,22 @@ def test_a_summary_is_shorter_than_its_text() -> None:
     assert found(table(dialogue=ENGLISH, summary=LONG)) == (None, None)
 
 
+def test_a_title_sums_up_what_is_written_to_be_published_where_no_summary_does() -> None:
+    raw = table(id=["1", "2", "3", "4"], title=CHINESE, abst=LONG)
+    assert found(raw) == ("abst", "title")
+    assert detect_parallel(raw, {}).fit == 0.45  # over a retrieval of titles, under anything with a label
+    assert found(table(title=CHINESE, abstract=ENGLISH, article=LONG)) == ("article", "abstract")
+    assert found(table(title=ENGLISH, email=LONG)) == (None, None)
+
+
+def test_both_texts_under_one_key() -> None:
+    # Languages that no column is called after elsewhere, and that texts are not recognised by.
+    raw = RawTable(
+        pa.table({"translation.en": ENGLISH, "translation.sh_Latn": ENGLISH, ROW: pa.array(range(4))}), "x", "jsonl"
+    )
+    assert found(raw) == ("translation.en", "translation.sh_Latn")
+
+
 def test_languages_tell_where_names_do_not() -> None:
     english = [f"{text} {number}" for number, text in enumerate(ENGLISH * 5)]
     chinese = [f"{text}{number}" for number, text in enumerate(CHINESE * 5)]

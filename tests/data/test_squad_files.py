@@ -96,7 +96,20 @@ def test_cmrc_s_first_form(tmp_path: Path) -> None:
 
 def test_what_a_question_lacks_is_a_missing_cell(tmp_path: Path) -> None:
     found = columns(write(tmp_path, "dev.json", {"data": [{"paragraphs": [{"qas": [{"id": 7}]}]}]}))
-    assert (found["id"], found["question"], found["context"], found["answers"]) == (["7"], [None], [None], ["[]"])
+    assert (found["id"], found["question"], found["context"], found["answers"]) == (["7"], [None], [None], [None])
+
+
+def test_a_question_without_answers_has_none_only_where_it_says_so(tmp_path: Path) -> None:
+    questions = [
+        {"question": "a", "answers": []},
+        {"question": "b", "is_impossible": True},
+        {"question": "c", "is_impossible": False},
+        {"question": "d"},
+        {"question": "e", "answers": {"text": ["x"], "answer_start": [0]}},
+        {"question": "f", "answers": "x"},
+    ]
+    found = columns(write(tmp_path, "dev.json", {"data": [{"paragraphs": [{"context": "x", "qas": questions}]}]}))
+    assert found["answers"] == ["[]", "[]", None, None, '[{"text":"x","answer_start":0}]', '[{"text":"x"}]']
 
 
 def test_paragraphs_of_plain_text_are_no_questions(tmp_path: Path) -> None:

@@ -10,7 +10,9 @@ import pytest
 
 from provetune.core.errors import DataError
 from provetune.core.protocols import RowParts
+from provetune.data.quality import find_faults
 from provetune.data.reading import read_table
+from provetune.data.splits import make_splits
 from provetune.problem.syntax import Columns, Data
 from provetune.tasks import TASKS
 
@@ -59,6 +61,19 @@ def cells(parts: RowParts, name: str) -> list[Any]:
         ),
         ({"chosen": [ASKED, TOLD], "rejected": [ASKED, OTHER]}, {"text": "chosen", "rejected": "rejected"}, 0.96),
         ({"system": "s", "messages": [ASKED, TOLD]}, {"text": "messages", "system": "system"}, 0.97),
+        ({"prompt": [ASKED], "completion": [TOLD]}, {"text": "prompt", "label": "completion"}, 0.97),
+        ({"messages": [ASKED, TOLD], "output": "a"}, {"text": "messages"}, 0.97),
+        (
+            {
+                "conversations": [ASKED],
+                "chosen": {"from": "gpt", "value": "a"},
+                "rejected": {"from": "gpt", "value": "b"},
+            },
+            {"text": "conversations", "label": "chosen.value", "rejected": "rejected.value"},
+            0.96,
+        ),
+        ({"dialog": ["a b", "c d"], "act": [1, 2]}, {"text": "dialog"}, 0.97),
+        ({"tokens": ["a", "b"], "tags": ["O", "O"]}, {}, 0.0),
         ({"text": "a", "label": "b"}, {}, 0.0),
     ],
 )
@@ -69,6 +84,19 @@ def test_columns_of_every_kind_of_file(
     assert dict(found.columns) == columns
     assert found.fit == fit
     assert all(role in found.reasons for role in columns)
+
+
+def test_faults_are_counted_by_kind(tmp_path: Path) -> None:
+    turns = [[TOLD], [ASKED, ASKED, TOLD], [ASKED, {"role": "assistant", "content": ""}], [ASKED, TOLD]]
+    turns += [[{**ASKED, "content": f"Where is {number}?"}, TOLD] for number in range(20)]
+    write(tmp_path, *({"messages": each} for each in [*turns[:3] * 3, *turns[3:]]))
+    splits = make_splits(Data(train="rows.jsonl"), tmp_path, CHAT)
+    (bad,) = (one for one in find_faults(splits) if one.kind == "bad_row")
+    assert bad.count == 9
+    assert (
+        "In all: 6 × messages: Turns are out of order; 3 × messages: Message … (assistant) is empty. Correct"
+        in bad.message
+    )
 
 
 def test_what_is_named_is_kept(tmp_path: Path) -> None:
@@ -83,6 +111,45 @@ def test_rows_become_a_conversation_and_its_answer(tmp_path: Path) -> None:
     assert json.loads(cells(parts, "text")[0]) == [ASKED, TOLD, ASKED]
     assert cells(parts, "label") == ["No idea."]
     assert parts.bad == ()
+
+
+def test_controls_in_an_object(tmp_path: Path) -> None:
+    controls = {"tone": "formal", "length": "short"}
+    raw = write(tmp_path, {"prompt": "Where?", "completion": "Here.", "controls": controls})
+    found = CHAT.detect(raw, {}).columns
+    assert found["controls"] == ["controls.tone", "controls.length"]
+    wanted = [{"role": "system", "content": "tone: formal; length: short", "lines": "controls"}, ASKED]
+    assert json.loads(cells(read(raw), "text")[0]) == wanted
+    item = {"prompt": "Where?", "controls": controls}
+    assert json.loads(CHAT.read_item(found, item, ["prompt", "controls.tone", "controls.length"], "item 1")) == wanted
+
+
+def test_a_system_line_that_stands_with_the_answer_is_kept(tmp_path: Path) -> None:
+    line = {"role": "system", "content": "Be brief."}
+    row = {"prompt": "Where?", "chosen": [line, ASKED, TOLD], "rejected": [line, ASKED, OTHER]}
+    parts = read(write(tmp_path, row))
+    assert json.loads(cells(parts, "text")[0]) == [line, ASKED]
+    assert (cells(parts, "label"), cells(parts, "rejected")) == (["Here."], ["No idea."])
+
+
+def test_prompts_and_answers_in_messages_of_their_own(tmp_path: Path) -> None:
+    parts = read(write(tmp_path, {"prompt": [ASKED], "completion": [TOLD]}))
+    assert (json.loads(cells(parts, "text")[0]), cells(parts, "label")) == ([ASKED], ["Here."])
+
+
+def test_turns_without_speakers_and_lists_that_are_no_conversation(tmp_path: Path) -> None:
+    dialogs: list[Any] = [["Where?", "Here."], ["Where?", "Here.", "Where?"], [], ["alone"], ["Where?", " "]]
+    parts = read(write(tmp_path, *({"dialog": each} for each in dialogs)), text="dialog")
+    assert (json.loads(cells(parts, "text")[0]), cells(parts, "label")) == ([ASKED], ["Here.", *[None] * 4])
+    assert [(fault.row, fault.message) for fault in parts.bad] == [
+        (1, "The conversation ends with the user: there is no answer to it."),
+        (2, "The conversation has no message."),
+        (3, "Message 1 must be an object with role and content. Got a text (alone) instead."),
+        (4, "Message 2 (assistant) is empty."),
+    ]
+    # A text that looks like a list is a text.
+    parts = read(write(tmp_path, {"prompt": '["a", "b"]', "completion": "c"}))
+    assert json.loads(cells(parts, "text")[0]) == [{"role": "user", "content": '["a", "b"]'}]
 
 
 def test_a_prompt_with_system_line_and_controls(tmp_path: Path) -> None:

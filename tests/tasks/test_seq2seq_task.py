@@ -111,6 +111,14 @@ class TestLoss:
         assert float(TASK.loss(logits, labels, settled, None)) == pytest.approx(wanted, abs=1e-6)
         assert float(TASK.loss(logits[labels != -100], labels, settled, None)) == pytest.approx(wanted, abs=1e-6)
 
+    def test_a_batch_with_nothing_to_learn_teaches_nothing(self) -> None:
+        logits = torch.randn(1, 2, 7, requires_grad=True)
+        loss = TASK.loss(logits, torch.full((1, 2), -100), TASK.targets(rows()), None)
+        loss.backward()
+        assert float(loss.detach()) == 0
+        assert logits.grad is not None
+        assert not logits.grad.any()
+
     @pytest.mark.parametrize("smoothing", [0.1, 0.5])
     def test_smoothing_is_that_of_torch_counted_from_its_least_value(self, smoothing: float) -> None:
         settled = TASK.targets(rows(), options={"label_smoothing": smoothing})

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from provetune.core.errors import DataError
+from provetune.data.columns import resolve_columns
 from provetune.data.masked_places import mask_keeping_places
 from provetune.data.privacy import mask_text
 from provetune.data.reading import read_table
@@ -33,6 +36,8 @@ CONTEXT = "Denver won; Denver rejoiced."
         ('{"text": ["a"]}', None, [Given("a")]),
         ('{"text": "a", "answer_start": 3.0}', None, [Given("a", 3)]),
         ("Denver", "12", [Given("Denver", 12)]),
+        ('["a", "b"]', "[0, 4]", [Given("a", 0), Given("b", 4)]),
+        ("[]", "[]", []),
         ("Denver", None, [Given("Denver")]),
         ("[no list", None, [Given("[no list")]),
         ("[]", None, []),
@@ -180,6 +185,34 @@ def test_columns_are_found(tmp_path: Path) -> None:
     assert TASK.detect(table(tmp_path, [{"text": "a", "label": "b"}]), {}).fit == 0
     named = TASK.detect(table(tmp_path, rows), {"text": "query", "label": "answer"})
     assert set(named.columns) == {"context", "group"}
+
+
+def test_passages_may_keep_rows_together(tmp_path: Path) -> None:
+    rows = [{"question": f"Who {k}?", "context": f"{CONTEXT} {k // 3}", "answers": ["Denver"]} for k in range(12)]
+    raw = table(tmp_path, rows)
+    columns = resolve_columns(raw, Columns.model_validate(dict(TASK.detect(raw, {}).columns)), TASK)
+    assert (columns.part("context"), columns.part("group")) == ("context", "context")
+    twice = Columns.model_validate({"text": "question", "context": "question", "label": "answers"})
+    with pytest.raises(DataError, match="'question' is named for two parts"):
+        resolve_columns(raw, twice, TASK)
+
+
+def test_answers_and_offsets_in_columns_of_lists(tmp_path: Path) -> None:
+    # As Parquet files of the datasets library have them: one struct of two lists, which becomes two columns.
+    answers = [{"text": ["won", "Denver"], "answer_start": [7, 0]}, {"text": [], "answer_start": []}]
+    rows = [{"question": "Who?", "context": CONTEXT, "answers": each} for each in answers]
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    raw = read_table(str(path))
+    found = TASK.detect(raw, {})
+    assert found.columns["label"] == ["answers.text", "answers.answer_start"]
+    assert found.fit > 0.9
+    parts = TASK.read(raw, Data(), Columns.model_validate(dict(found.columns)))
+    assert parts.columns["label"].to_pylist() == [
+        [{"text": "won", "start": 7, "nearest": 7}, {"text": "Denver", "start": 0, "nearest": 0}],
+        [],
+    ]
+    assert parts.bad == ()
 
 
 def test_columns_that_cannot_be_used(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from provetune.models.forward import predict_outputs
 from provetune.models.loading import load_model, load_tokenizer
 from provetune.statistics.judged import bound_of
 from provetune.tasks import TASKS
+from provetune.tasks.span_qa import temperature
 from provetune.tasks.span_qa.answers import QuestionAnswer, QuestionAnswers
 from provetune.tasks.span_qa.encoding import answer_tokens, learned_place
 from provetune.tasks.span_qa.reading import label_type
@@ -336,6 +337,24 @@ def test_the_temperature_makes_the_gold_answers_likeliest(tokenizer: Any) -> Non
     assert TASK.fit_temperature(logits[2:], only, nothing, targets) == 1.0
 
 
+def test_of_long_passages_fewer_are_taken_for_the_temperature(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = examples([("Who ?", "aa bb cc dd", gold(("bb cc", 3))), ("Who ?", "xx yy zz", [])])
+    targets = TASK.targets(rows)
+    features = FeatureStore(TASK.encode(rows, tokenizer, SETTINGS, None))
+    logits = [np.random.default_rng(2).normal(size=(length, 2)) for length in features.lengths]
+
+    def fitted(count: int) -> float:
+        part, kept = rows.slice(0, count), FeatureStore(TASK.encode(rows.slice(0, count), tokenizer, SETTINGS, None))
+        outcomes = TASK.outcomes(part, TASK.answers(logits[:count], kept, part, targets), targets)
+        return float(TASK.fit_temperature(logits[:count], kept, outcomes, targets))
+
+    first, both = fitted(1), fitted(2)
+    assert first != pytest.approx(both, rel=0.01)
+    stretches = int(sum(features.lengths)) * targets.options["max_answer_length"]
+    monkeypatch.setattr(temperature, "_MOST_STRETCHES", stretches - 1)
+    assert fitted(2) == first
+
+
 def test_what_a_report_shows() -> None:
     label = [gold(("1843", 39)), gold(("Ada Byron", 26), ("the Ada Byron of 1843", 5)), gold(("a b c d", 0)), [], []]
     rows = examples([("q", PASSAGE, each) for each in label] + [("q", PASSAGE, None)])
@@ -392,3 +411,15 @@ def test_faults_of_the_data() -> None:
     assert "2 questions are asked" in found["different_answers"].message
     assert "options.offsets: repair" in found["answer_not_at_offset"].message
     assert TASK.check({"train": answered()}) == []
+
+
+def test_marks_of_impossible_questions_are_held_against_the_answers() -> None:
+    rows = [("Who?", PASSAGE, gold(("Ada", 26))), ("Why?", PASSAGE, []), ("How?", PASSAGE, [])]
+    table = examples(rows)
+
+    def marked(*marks: str | None) -> list[Any]:
+        return TASK.check({"train": table.append_column("raw.is_impossible", pa.array(marks, pa.string()))})
+
+    assert marked("false", "True", None) == []
+    (found,) = marked("true", "false", "true")
+    assert (found.kind, found.count, [row["row"] for row in found.rows]) == ("answers_unlike_is_impossible", 2, [1, 2])

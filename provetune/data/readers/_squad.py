@@ -49,7 +49,8 @@ def holds_questions(entry: Mapping[str, Any]) -> bool:
 def _questions(entry: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]:
     """``id, title, context, question, answers`` of each question, and its plain extras.
 
-    ``answers`` is a list of ``{"text", "answer_start"}``, the latter left out where the file has no offsets.
+    ``answers`` is a list of ``{"text", "answer_start"}``, the latter left out where the file has no offsets; None where
+    the file has no answers at all and does not say that there are none.
     """
     title = entry.get("title")
     paragraphs = entry.get("paragraphs", [entry])
@@ -62,7 +63,7 @@ def _questions(entry: Mapping[str, Any], where: str) -> Iterator[dict[str, Any]]
                 "title": title,
                 "context": context,
                 "question": _first(question, _QUESTIONS),
-                "answers": [_answer(answer) for answer in question.get("answers") or []],
+                "answers": _answers(question),
                 **_extras(question),
             }
 
@@ -82,6 +83,14 @@ def _objects(entries: Any, name: str, where: str) -> list[Mapping[str, Any]]:
     if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
         raise DataError(f"'{name}' must be a list of objects.", where=where, hint=_WANTED)
     return entries
+
+
+def _answers(question: Mapping[str, Any]) -> list[Any] | None:
+    """The answers of a question. One that lacks them is not labelled, which is not the same as having no answer."""
+    given = _with_answer_list(question).get("answers")
+    if given is None:
+        return [] if question.get("is_impossible") is True else None
+    return [_answer(answer) for answer in (given if isinstance(given, list) else [given])]
 
 
 def _answer(answer: Any) -> Any:

@@ -37,8 +37,8 @@ def label_section(targets: Mapping[str, Any], cell: Callable[[Any], str]) -> str
     if margin:
         lines += [
             "",
-            f"A word is in no span where that is likelier than any by {margin:g} in logits, as the validation rows want "
-            "it. transformers' pipeline knows no such margin and differs where there is doubt.",
+            f"A word is in no span where that is likelier than any by {margin:g} in logits, as the validation rows "
+            "want it. transformers' pipeline knows no such margin and differs where there is doubt.",
         ]
     outside = targets.get("out_of_scope")
     if outside is not None:

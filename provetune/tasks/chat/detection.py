@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from provetune.core.protocols import Detected
 from provetune.data.column_names import name_words
-from provetune.tasks.chat.reading import holds_messages
+from provetune.tasks.chat.reading import holds_messages, holds_turns, lacks_answers
 
 if TYPE_CHECKING:
     from provetune.data.table import RawTable
@@ -16,9 +16,10 @@ _CONVERSATIONS = ("messages", "conversations", "conversation", "dialog", "dialog
 _PROMPTS = ("prompt", "instruction", "instructions", "question", "query", "user", "input", "指令", "问题", "提示")
 _ANSWERS = ("completion", "response", "output", "answer", "reply", "assistant", "回答", "答案", "输出")
 _ABOUT = ("input", "context", "输入")
-_CHOSEN = ("chosen", "preferred", "accepted", "better", "winner")
-_REJECTED = ("rejected", "dispreferred", "worse", "loser")
+_CHOSEN = ("chosen", "preferred", "accepted", "better", "winner", "chosen_value", "chosen_content")
+_REJECTED = ("rejected", "dispreferred", "worse", "loser", "rejected_value", "rejected_content")
 _SYSTEM = ("system", "system_prompt")
+_CONTROLS = ("controls.", "control.", "attributes.")
 # These say what the column is for; a question with an answer may be many things.
 _TELLING = frozenset(("prompt", "instruction", "instructions", "completion", "response", "指令", "提示"))
 _MESSAGES_FIT, _PAIRS_FIT, _INSTRUCTED_FIT, _COMPLETION_FIT, _VAGUE_FIT = 0.97, 0.96, 0.95, 0.75, 0.35
@@ -31,15 +32,18 @@ def find_columns(raw: RawTable, named: Mapping[str, str | list[str]]) -> Detecte
     """Columns for the parts that are not named: conversations, pairs of answers, or prompts with completions."""
     taken = {name for value in named.values() for name in ([value] if isinstance(value, str) else value)}
     free = [name for name in raw.names if name not in taken]
-    lists = [name for name in raw.names if holds_messages(raw, name)]
+    lists = [name for name in raw.names if holds_messages(raw, name) or _holds_named_turns(raw, name)]
     columns, reasons, fit, why = _find_pairs(free, lists, named)
     if not columns:
-        columns, reasons, fit, why = _find_conversation(free, lists, named)
+        columns, reasons, fit, why = _find_conversation(raw, free, lists, named)
     if not columns:
         columns, reasons, fit, why = _find_completion(free, named)
     system = _called(free, _SYSTEM)
     if columns and system is not None and "system" not in named:
         columns["system"], reasons["system"] = system, f"The column is called '{system}'."
+    controls = [name for name in free if name.casefold().startswith(_CONTROLS)]
+    if columns and controls and "controls" not in named:
+        columns["controls"], reasons["controls"] = controls, "One object holds these."
     reasons.setdefault("text", "No column holds conversations, and none is called like a prompt.")
     found = {role: column for role, column in columns.items() if role not in named}
     return Detected(found, reasons, _samples(raw, found), fit, why)
@@ -66,14 +70,25 @@ def _find_pairs(free: Sequence[str], lists: Sequence[str], named: Mapping[str, s
     return {"text": prompt, "label": chosen, "rejected": rejected}, reasons, _PAIRS_FIT, why
 
 
-def _find_conversation(free: Sequence[str], lists: Sequence[str], named: Mapping[str, str | list[str]]) -> _Found:
+def _holds_named_turns(raw: RawTable, name: str) -> bool:
+    """Lists of texts may be anything, words of a sentence among it: their column must be called a conversation."""
+    return _called([name], _CONVERSATIONS) is not None and holds_turns(raw, name)
+
+
+def _find_conversation(
+    raw: RawTable, free: Sequence[str], lists: Sequence[str], named: Mapping[str, str | list[str]]
+) -> _Found:
     text = _one(named.get("text"))
     fitting = [name for name in lists if name in free] if text is None else [name for name in lists if name == text]
     if not fitting:
         return {}, {}, 0.0, ""
     found = _called(fitting, _CONVERSATIONS) or fitting[0]
     why = f"'{found}' holds lists of messages."
-    return {"text": found}, {"text": why}, _MESSAGES_FIT, why
+    answer = _called([name for name in free if name != found], (*_ANSWERS, *_CHOSEN))
+    if answer is None or "label" in named or not lacks_answers(raw, found):
+        return {"text": found}, {"text": why}, _MESSAGES_FIT, why
+    reasons = {"text": why, "label": f"The conversations end with the user; '{answer}' is called like an answer."}
+    return {"text": found, "label": answer}, reasons, _MESSAGES_FIT, f"{why} '{answer}' is called like their answer."
 
 
 def _find_completion(free: Sequence[str], named: Mapping[str, str | list[str]]) -> _Found:

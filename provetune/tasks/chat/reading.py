@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provetune.core.protocols import BadRow, RowParts
 from provetune.data.conversations import (
+    SYSTEM,
     ConversationFault,
     Message,
     check_prompt,
@@ -17,6 +19,8 @@ from provetune.data.conversations import (
     split_answer,
     split_preference,
     to_text,
+    turns_of_texts,
+    waits_for_answer,
     with_controls,
 )
 
@@ -51,7 +55,9 @@ def read_rows(raw: RawTable, parts: _Parts, mask: Sequence[str]) -> RowParts:
     """
     import pyarrow as pa
 
-    cells = {name: raw.table[name].to_pylist() for name in _columns_of(parts)}
+    cells: dict[str, list[Any]] = {name: raw.table[name].to_pylist() for name in _columns_of(parts)}
+    if len(names := _names(parts, "text")) == 1:
+        cells[names[0]] = [turns_of_texts(cell) or cell for cell in _with_lists(raw, names[0])]
     texts: list[str | None] = []
     answers: list[str | None] = []
     rejected: list[str | None] = []
@@ -104,8 +110,32 @@ def mask_row(row: Row, kinds: Sequence[str]) -> Row:
 
 def holds_messages(raw: RawTable, name: str, most: int = 50) -> bool:
     """Whether most cells of a column are lists of messages."""
-    cells = [cell for cell in raw.table[name].slice(0, most).to_pylist() if cell]
-    return bool(cells) and 2 * sum(looks_like_messages(cell) for cell in cells) > len(cells)
+    return _is_most(looks_like_messages, raw.table[name].slice(0, most).to_pylist())
+
+
+def holds_turns(raw: RawTable, name: str, most: int = 50) -> bool:
+    """Whether most cells of a column are lists of texts, which can be turns without speakers."""
+    return _is_most(lambda cell: turns_of_texts(cell) is not None, _with_lists(raw, name, most))
+
+
+def lacks_answers(raw: RawTable, name: str, most: int = 50) -> bool:
+    """Whether most conversations of a column end with the user."""
+    return _is_most(lambda cell: waits_for_answer(turns_of_texts(cell) or cell), _with_lists(raw, name, most))
+
+
+def _is_most(judge: Callable[[Any], bool], cells: Sequence[Any]) -> bool:
+    filled = [cell for cell in cells if cell]
+    return bool(filled) and 2 * sum(judge(cell) for cell in filled) > len(filled)
+
+
+def _with_lists(raw: RawTable, name: str, most: int | None = None) -> list[Any]:
+    """The first cells of a column; what was a list in the file is one again, and no text that looks like one."""
+    from provetune.data.table import Kind
+
+    cells: list[Any] = raw.table[name].slice(0, most).to_pylist()
+    for number in (raw.kind_of(name)[: len(cells)] == Kind.LIST).nonzero()[0].tolist():
+        cells[number] = json.loads(cells[number])
+    return cells
 
 
 class _Fault(ConversationFault):
@@ -132,10 +162,19 @@ def _read_row(cells: Mapping[str, Any], parts: _Parts) -> Row | None:
         before, answer = _told(text, lambda: split_answer(messages))
         return Row(before, answer)
     _told(text, lambda: check_prompt(messages))
+    messages = _told(label, lambda: _with_system_of(cells[label], messages))
     answer = None if _is_empty(cells[label]) else _told(label, lambda: _tail(messages, cells[label]))
     if rejected is None:
         return Row(messages, answer)
     return _checked_pair(Row(messages, answer, _told(rejected, lambda: _tail(messages, cells[rejected]))), rejected)
+
+
+def _with_system_of(value: Any, messages: list[Message]) -> list[Message]:
+    """The conversation with the system line that stands in the cell of its answer alone."""
+    if messages[0]["role"] == SYSTEM or not looks_like_messages(value):
+        return messages
+    first = read_messages(value)[0]
+    return [first, *messages] if first["role"] == SYSTEM else messages
 
 
 def _tail(messages: Sequence[Message], value: Any) -> str:
@@ -168,14 +207,24 @@ def _extended(messages: Sequence[Message], cells: Mapping[str, Any], parts: _Par
     """The conversation with the row's own system line and its control attributes."""
     system = _one(parts, "system")
     own = "" if system is None or _is_empty(cells.get(system)) else str(cells[system])
-    controls = {name: cells.get(name) for name in _names(parts, "controls")}
+    names = _names(parts, "controls")
+    controls = dict(zip(_bare_names(names), (cells.get(name) for name in names), strict=True))
     return with_controls(messages, own, controls)
+
+
+def _bare_names(names: Sequence[str]) -> list[str]:
+    """What attributes are called: of ``controls.tone``, an object's, the last part, where that tells them apart."""
+    last = [name.rpartition(".")[2] for name in names]
+    return last if len(set(last)) == len(names) else list(names)
 
 
 def _as_cells(item: Any, parts: _Parts, called: Mapping[str, str]) -> dict[str, Any]:
     """An item by column, whatever form it was handed over in."""
     first = _names(parts, "text")[0]
     if isinstance(item, Mapping) and not looks_like_messages([item]):
+        from provetune.data.table import flatten
+
+        item = {**flatten(item), **item}
         cells = {**item, **{name: item[given] for name, given in called.items() if given in item}}
         if first not in cells and (
             plain := next((cells[name] for name in ("text", "messages") if name in cells), None)

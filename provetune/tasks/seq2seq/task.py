@@ -188,6 +188,8 @@ class Seq2seq:
         smoothing = float(targets.options.get("label_smoothing", 0.0))
         wanted = labels[labels != IGNORED]
         found = logits if logits.ndim == 2 else logits[labels != IGNORED]
+        if not len(wanted):
+            return found.sum() * 0.0  # the mean of nothing would be no number
         least = _least_loss(smoothing, found.shape[-1])
         return functional.cross_entropy(found.float(), wanted, label_smoothing=smoothing) - least
 

@@ -50,7 +50,7 @@ def read_answers(cell: str | None, start: str | None = None) -> list[Given] | No
     Args:
         cell: a list of objects (``text`` and ``answer_start``) or of texts, an object of two lists, or an answer as it
             stands.
-        start: the cell of its offset, where that is a column of its own.
+        start: the cell of its offset, where that is a column of its own; of several answers a list of them.
 
     Raises:
         AnswerFault: it is none of these.
@@ -62,6 +62,8 @@ def read_answers(cell: str | None, start: str | None = None) -> list[Given] | No
         return [Given(found, _offset(start))]
     if isinstance(found, Mapping):
         found = _from_columns(found)
+    elif start is not None and all(isinstance(entry, str) for entry in found):
+        found = _from_columns({"text": found, _STARTS[0]: _parsed(start)})
     return [_from_entry(entry) for entry in found]
 
 

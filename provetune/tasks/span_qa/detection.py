@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 _NAMES: dict[str, tuple[str, ...]] = {
     "text": ("question", "query", "query_text", "question_text", "q", "问题"),
     "context": ("context", "passage", "paragraph", "context_text", "document", "article", "text", "文章", "原文"),
-    "label": ("answers", "answer", "answer_text", "label", "答案"),
+    "label": ("answers", "answers.text", "answer", "answer.text", "answer_text", "label", "答案"),
     "group": ("title", "article_id", "document_id", "doc_id", "context_id", "标题"),
 }
-_OFFSETS = ("answer_start", "start", "answers.answer_start", "offset")
+_OFFSETS = ("answer_start", "start", "answers.answer_start", "answer.answer_start", "answers.start", "offset")
 _WORDS = {"text": "a question", "context": "a passage", "label": "answers", "group": "what a passage belongs to"}
 _SAMPLE = 300
 _LEAST_REPEATS = 1.2
@@ -46,7 +46,8 @@ def detect_questions(raw: RawTable, named: Mapping[str, str | list[str]]) -> Det
     everything = {**columns, **named}
     label = everything.get("label")
     offset = _called(raw, _OFFSETS, taken)
-    if isinstance(columns.get("label"), str) and offset is not None and raw.kind_of(str(label)).max(initial=0) < 4:
+    # Answers in a list have their offsets with them, unless these are a list as well.
+    if isinstance(columns.get("label"), str) and offset and _are_lists(raw, str(label)) == _are_lists(raw, offset):
         columns["label"] = everything["label"] = [str(label), offset]
         reasons["label"] += f" '{offset}' says where they stand."
     if columns.get("group") == everything.get("context"):
@@ -58,6 +59,12 @@ def detect_questions(raw: RawTable, named: Mapping[str, str | list[str]]) -> Det
 def _called(raw: RawTable, names: Sequence[str], taken: set[str]) -> str | None:
     free = {name.casefold(): name for name in raw.names if name not in taken}
     return next((free[name] for name in names if name in free), None)
+
+
+def _are_lists(raw: RawTable, name: str) -> bool:
+    from provetune.data.table import Kind
+
+    return bool(raw.kind_of(name).max(initial=0) >= Kind.LIST)
 
 
 def _group(raw: RawTable, found: str | None, context: str) -> str | None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SHOWN = 5
+_MARK = "raw.is_impossible"
+_MARKS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass
@@ -34,10 +36,12 @@ class _Found:
 
 
 def find_answer_faults(splits: Mapping[str, pa.Table]) -> Iterator[Finding]:
-    """Answers that are not at their offset, stand nowhere or are empty, and questions answered in two ways."""
+    """Answers that are not at their offset, stand nowhere or are empty, and questions answered in two ways or marked
+    otherwise than they are answered."""
     yield from _displaced(splits)
     yield from _nowhere(splits)
     yield from _empty(splits)
+    yield from _marked_otherwise(splits)
     yield from _contradicting(splits)
 
 
@@ -66,6 +70,24 @@ def _empty(splits: Mapping[str, pa.Table]) -> Iterator[Finding]:
         "write an empty list where a question has none."
     )
     yield from found.told("empty_answers", "warning", message)
+
+
+def _marked_otherwise(splits: Mapping[str, pa.Table]) -> Iterator[Finding]:
+    """Questions that SQuAD 2.0's ``is_impossible`` says something else of than their answers do."""
+    found = _Found()
+    for split, table in splits.items():
+        if _MARK not in table.column_names:
+            continue
+        cells = zip(table.column(_MARK).to_pylist(), table.column("label").to_pylist(), strict=True)
+        for number, (mark, label) in enumerate(cells):
+            marked = _MARKS.get(str(mark).strip().casefold())
+            if label is not None and marked is not None and marked == any(answer["text"].strip() for answer in label):
+                found.add(_place(table, number, split))
+    message = (
+        f"{_rows(found.count)} 'is_impossible' that says otherwise than the answers do. The answers count: without any "
+        "the question has none. Correct one of the two."
+    )
+    yield from found.told("answers_unlike_is_impossible", "warning", message)
 
 
 def _contradicting(splits: Mapping[str, pa.Table]) -> Iterator[Finding]:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from provetune.core.protocols import Array
 
 _MOST_ROWS = 1_000
+# What is kept of them, 128 MB: passages of thousands of tokens have a hundred thousand stretches each.
+_MOST_STRETCHES = 1 << 24
 
 
 def fit_span_temperature(
@@ -26,13 +28,14 @@ def fit_span_temperature(
     """The temperature that makes the gold answers likeliest, between 0.05 and 20; 1.0 where no row can be used.
 
     Rows are left out whose gold answer is no stretch that the search would look at. Of many rows a thousand are taken,
-    evenly spread.
+    of long ones fewer, evenly spread.
     """
     from scipy.optimize import minimize_scalar
 
     labels = outcomes.column("label").to_pylist()
     longest, may_lack = int(targets.options["max_answer_length"]), targets.kind == MAY_LACK
-    every = max(1, -(-len(labels) // _MOST_ROWS))
+    stretches = int(np.sum(features.lengths)) * longest
+    every = max(1, -(-len(labels) // _MOST_ROWS), -(-stretches // _MOST_STRETCHES))
     judged = []
     for number, windows in enumerate(row_windows(outputs, features, len(labels))):
         if number % every == 0 and labels[number] is not None:
