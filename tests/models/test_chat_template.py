@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from provetune.core.errors import UsageError
 from provetune.data.conversations import with_controls
+from provetune.models import chat_tokens
 from provetune.models.chat_template import (
     COMPLETION_TEMPLATE,
     closing_marks,
@@ -153,6 +154,26 @@ def test_long_conversations_keep_the_latest_turns() -> None:
     assert all(part in text for part in ("system\ns", "second", "third", "3"))
     assert found.cut == len(whole.ids) - len(found.ids)
     assert learned(tokenizer, found, EARLIER) == "2<|end|>"
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 8, 13, 40])
+@pytest.mark.parametrize("system", [None, "s"])
+def test_as_few_of_the_oldest_turns_go_as_will_do(count: int, system: str | None, monkeypatch: Any) -> None:
+    tokenizer = make_chat_tokenizer()
+    messages = turns(*(f"{number}{'x' * (number % 3)}" for number in range(2 * count - 1)), system=system)
+    start = 0 if system is None else 1
+    latest = [[*messages[:start], *messages[start + 2 * gone :]] for gone in range(count)]
+    lengths = [len(encode_answers(tokenizer, each, ["!"], 10_000)[0].ids) for each in latest]
+    asked: list[int] = []
+    monkeypatch.setattr(chat_tokens, "render_prompt", lambda *given: asked.append(1) or render_prompt(*given))
+    for gone in range(count):
+        (found,) = encode_answers(tokenizer, messages, ["!"], lengths[gone])
+        assert found.ids == encode_answers(tokenizer, latest[gone], ["!"], 10_000)[0].ids
+        assert found.cut == lengths[0] - lengths[gone]
+    # One conversation of forty turns is not written forty times to find that one turn can be kept.
+    asked.clear()
+    encode_answers(tokenizer, messages, ["!"], lengths[-1])
+    assert len(asked) <= 4
 
 
 @pytest.mark.parametrize(("long_texts", "kept"), [("head", "ccccc"), ("head_tail", "c")])
