@@ -374,6 +374,52 @@ def test_opennre_relations_in_lines_called_txt(tmp_path: Path, whole: bool) -> N
     assert parts.columns["text"][0].as_py() == "<e1> Ada Byron </e1> wrote the <e2> notes </e2> ."
 
 
+def fewrel(head: list[int], tail: list[int]) -> dict[str, Any]:
+    """An example as FewRel has it: each mention as the places of its tokens."""
+    tokens = ["Ada", "Byron", "wrote", "the", "notes", ";", "Byron", "rested"]
+    return {"tokens": tokens, "h": ["ada byron", "Q7259", [head, [6]]], "t": ["notes", "Q1", [tail]]}
+
+
+def test_examples_below_their_relation(tmp_path: Path) -> None:
+    document = {"P50": [fewrel([0, 1], [4])] * 10, "P800": [fewrel([6], [3, 4])] * 10}
+    raw = rows_of(tmp_path, "train_wiki.json", [json.dumps(document)])
+    assert raw.table["relation"].to_pylist() == ["P50"] * 10 + ["P800"] * 10
+    assert raw.table["text"][0].as_py() == "<e1> Ada Byron </e1> wrote the <e2> notes </e2> ; Byron rested"
+    assert raw.table["text"][19].as_py() == "Ada Byron wrote <e2> the notes </e2> ; <e1> Byron </e1> rested"
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "relation"
+    assert detected.columns == {"text": "text", "label": "relation"}
+
+
+@pytest.mark.parametrize("said", [{"P1": [{"tokens": ["a"]}]}, {"P1": "x"}, {}, {"P1": [3]}])
+def test_other_objects_are_no_relations(tmp_path: Path, said: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="There is no list of rows"):
+        rows_of(tmp_path, "some.json", [json.dumps(said)])
+
+
+def test_texts_with_what_is_said_of_them(tmp_path: Path) -> None:
+    pairs = [
+        [f"{sentence(k)} Ada", {"entities": [[len(sentence(k)) + 1, len(sentence(k)) + 4, "person"]]}]
+        for k in range(20)
+    ]
+    raw = rows_of(tmp_path, "train_data.json", [json.dumps(pairs)])
+    choice, detected = choice_of(raw)
+    assert choice.task.name == "tagging"
+    from provetune.problem.syntax import Columns, Data
+
+    parts = choice.task.read(raw, Data(), Columns.model_validate(detected.columns))
+    start = len(sentence(3)) + 1
+    assert parts.columns["text"][3].as_py() == f"{sentence(3)} Ada"
+    assert parts.columns["label"][3].as_py() == [{"start": start, "end": start + 3, "label": "person"}]
+    assert not parts.bad
+
+
+def test_pairs_of_which_one_is_none_are_refused(tmp_path: Path) -> None:
+    pairs = [["a text", {"entities": []}], ["a text"]]
+    with pytest.raises(DataError, match="row 1: This row is a list, not an object"):
+        rows_of(tmp_path, "train_data.json", [json.dumps(pairs)])
+
+
 def test_lines_that_begin_with_a_brace_may_be_texts(tmp_path: Path) -> None:
     assert rows_of(tmp_path, "lines.txt", ["{smiles} hello", "{waves} bye"]).format == "txt"
 

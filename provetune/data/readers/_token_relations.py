@@ -1,8 +1,9 @@
 """Relations whose entities are counted in tokens, as a marked text.
 
 Read are the records of TACRED (Zhang et al. 2017: ``token``, ``subj_start``, ``subj_end``, …, whose ends are those of
-the last token), with its re-annotations, and of OpenNRE's sets (Wiki80, NYT10: ``token``, ``h.pos``, ``t.pos``, the end
-behind the last token). Subject and head are the first entity, object and tail the second.
+the last token), with its re-annotations, of OpenNRE's sets (Wiki80, NYT10: ``token``, ``h.pos``, ``t.pos``, the end
+behind the last token) and of FewRel (``tokens``, ``h`` and ``t`` with name, number and the tokens of every mention, of
+which the first counts). Subject and head are the first entity, object and tail the second.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def with_marked_text(record: Mapping[str, Any]) -> Mapping[str, Any]:
     tokens = next((record[name] for name in _TOKENS if isinstance(record.get(name), list)), None)
     if not tokens or _TEXT in record or not all(isinstance(token, str) for token in tokens):
         return record
-    places = _tacred(record) or _opennre(record)
+    places = _tacred(record) or _opennre(record) or _fewrel(record)
     return record if places is None else {_TEXT: _marked(tokens, places), **record}
 
 
@@ -46,6 +47,18 @@ def _opennre(record: Mapping[str, Any]) -> tuple[Place, Place] | None:
         if not isinstance(place, list) or len(place) != 2 or not all(type(number) is int for number in place):
             return None
         places.append((place[0], place[1]))
+    return places[0], places[1]
+
+
+def _fewrel(record: Mapping[str, Any]) -> tuple[Place, Place] | None:
+    places = []
+    for side in ("h", "t"):
+        entity = record.get(side)
+        mentions = entity[2] if isinstance(entity, list) and len(entity) == 3 else None
+        first = mentions[0] if isinstance(mentions, list) and mentions else None
+        if not isinstance(first, list) or not first or not all(type(number) is int for number in first):
+            return None
+        places.append((min(first), max(first) + 1))
     return places[0], places[1]
 
 

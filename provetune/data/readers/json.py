@@ -3,7 +3,8 @@
 A file of one object a line is read as `jsonl` reads it, whatever it is called.
 
 Where the objects are SQuAD's articles, each of their questions is a row; where they are an export of Label Studio,
-each of its tasks.
+each of its tasks. Texts with what is said of them in pairs (spaCy) and relations that hold their examples (FewRel) are
+rows too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from provetune.core.errors import DataError
 from provetune.data.encodings import find_encoding
 from provetune.data.readers._judged_lists import each_answer
 from provetune.data.readers._label_studio import flat_tasks, is_export
+from provetune.data.readers._list_forms import are_text_pairs, by_relation, text_records
 from provetune.data.readers._records import add_records
 from provetune.data.readers._squad import flat_questions
 from provetune.data.readers.jsonl import READER as LINES
@@ -72,10 +74,13 @@ def _find_records(document: Any, location: str) -> list[dict[str, Any]]:
     records = document
     if isinstance(document, dict):
         records = next((document[key] for key in LIST_KEYS if isinstance(document.get(key), list)), None)
+        records = by_relation(document) if records is None else records
     if not isinstance(records, list):
         raise DataError("There is no list of rows in this document.", where=location, hint=WANTED)
     if not records:
         raise DataError("The list of rows is empty.", where=location, hint=WANTED)
+    if are_text_pairs(records):
+        return text_records(records)
     for number, record in enumerate(records, start=1):
         if not isinstance(record, dict):
             kind = "nothing (null)" if record is None else f"a {type(record).__name__}"
