@@ -37,8 +37,9 @@ checkpoint with the best validation score and stops early where nothing improves
 For tagging, plain is told the test file's tokens, as its recipe is; ours reads the text as it stands.
 
 **The columns.** *Mean* is over runs that differ in their seed, on the sealed test; its 95 % interval is Student's t
-over these runs. *Ours − plain* has Welch's interval for two groups of runs; where all of it lies below zero, ours is
-worse by more than its interval and the line is marked. *Examples a second* are rows of the file learned in a second
+over these runs. *Ours − plain* has Welch's interval for two groups of runs; where one side has a single run, its spread
+is taken to be that of the other (Student's pooled interval). Where all of it lies below zero, ours is worse by more
+than its interval and the line is marked. *Examples a second* are rows of the file learned in a second
 over 200 warm steps of each, in turn in one process; their ratio is that of the medians, beside the ratio asked for.
 Plain is timed with the padding of its recipe (to 128 tokens for texts and pairs, to 384 for questions) and scored
 without it, since padding changes nothing that is learned."""
@@ -81,15 +82,25 @@ def interval(scores: list[float]) -> tuple[float, float]:
 
 
 def difference(left: list[float], right: list[float]) -> tuple[float, float, float] | None:
-    """Mean of the left minus that of the right, and its 95 % interval (Welch 1947); None for fewer than two runs."""
-    if len(left) < 2 or len(right) < 2:
+    """Mean of the left minus that of the right, and its 95 % interval.
+
+    It is Welch's (1947) for two runs or more on both sides. A single run has no spread of its own and is taken to vary
+    as the other side does (Student's pooled interval). None where neither side has two runs.
+    """
+    counts = [len(left), len(right)]
+    if min(counts) < 1 or max(counts) < 2:
         return None
     effect = float(np.mean(left) - np.mean(right))
-    parts = [np.var(each, ddof=1) / len(each) for each in (left, right)]
-    total = float(sum(parts))
+    spreads = [float(np.var(each, ddof=1)) if len(each) > 1 else None for each in (left, right)]
+    known = [max(each for each in spreads if each is not None) if each is None else each for each in spreads]
+    parts = [spread / count for spread, count in zip(known, counts, strict=True)]
+    total = sum(parts)
     if total == 0:
         return effect, effect, effect
-    freedom = total**2 / sum(part**2 / (len(each) - 1) for part, each in zip(parts, (left, right), strict=True))
+    if min(counts) == 1:
+        freedom = float(max(counts) - 1)
+    else:
+        freedom = total**2 / sum(part**2 / (count - 1) for part, count in zip(parts, counts, strict=True))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, freedom) * np.sqrt(total))
     return effect, effect - half, effect + half
 

@@ -137,6 +137,22 @@ class Forwards(Protocol):
 
 
 @runtime_checkable
+class LearnsInParts(Protocol):
+    """A task whose batches may be learned part by part where memory is the processor's: gradients add up to the same.
+
+    Its loss must be a mean over terms that know nothing of each other, so that rows may be told apart.
+
+    Attributes:
+        part_tokens: tokens of a part, of one row at least.
+    """
+
+    part_tokens: int
+
+    def terms(self, batch: Mapping[str, torch.Tensor]) -> int:
+        """Of how many terms `Task.loss` is the mean, for a batch with its labels."""
+
+
+@runtime_checkable
 class Infers(Protocol):
     """A task that asks its models otherwise than ``model(**inputs).logits`` in prediction."""
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from accelerate import Accelerator
 
 from provetune.core.events import Evaluated, Event, Finished, Saved, Started, Step, Stopped
 from provetune.core.minimised import LossRun, LossStep
-from provetune.core.protocols import Forwards
+from provetune.core.protocols import Forwards, LearnsInParts
 from provetune.core.seeds import derive
 from provetune.models.depth import layer_factors
 from provetune.models.forward import number_format
@@ -33,13 +33,14 @@ from provetune.training.dropout import FastDropout
 from provetune.training.first_token import FirstTokenOnly
 from provetune.training.minimisation import Minimisation
 from provetune.training.optimisers import OPTIMISERS, Optimiser
+from provetune.training.parts import shares_of, split_batches
 from provetune.training.recomputing import RecomputedLayers
 from provetune.training.schedule import SCHEDULES
 from provetune.training.settings import TrainSettings
 from provetune.training.unfreezing import Unfreezing
 
 if TYPE_CHECKING:
-    from provetune.core.protocols import FeatureColumns, Metric, Targets, Task
+    from provetune.core.protocols import Array, FeatureColumns, Metric, Targets, Task
 
 
 def train(
@@ -206,10 +207,11 @@ class _Run:
         rate = self.settings.learning_rate * factor
         count = sum(len(indices) for indices in group.batches)
         loss_sum = 0.0
-        for part, indices in enumerate(group.batches):
-            batch = self.task.collate(self.features.take(indices.tolist()), self.given.pad_id)
+        parts = self._parts(group)
+        batches = [self.task.collate(self.features.take(part.tolist()), self.given.pad_id) for part in parts]
+        shares = shares_of(self.task, parts, batches)
+        for part, (indices, batch, share) in enumerate(zip(parts, batches, shares, strict=True)):
             batch = {name: value.to(self.device) for name, value in batch.items()}
-            share = len(indices) / count
             step = LossStep(self.progress.step, part, self.features.rows[indices], partial(self._backward, share))
             with self._number_format():
                 loss = self.minimisation.loss(batch, step).loss
@@ -222,6 +224,13 @@ class _Run:
         self.progress.step += 1
         self.progress.examples += count
         return Step(self.progress.step, loss_sum, rate, norm, self.progress.examples, seconds)
+
+    def _parts(self, group: Group) -> Sequence[Array]:
+        # Objectives may count the rows of a batch, or compare them: what they see stays whole.
+        whole = self.device != "cpu" or self.minimisation.at_work
+        if whole or not isinstance(self.task, LearnsInParts):
+            return group.batches
+        return split_batches(group.batches, self.plan.lengths, self.task.part_tokens)
 
     def _backward(self, share: float, loss: torch.Tensor) -> None:
         if loss.requires_grad:
