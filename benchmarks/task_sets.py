@@ -135,10 +135,12 @@ SETS: dict[str, TaskSet] = {
         "rougeL",
         {"baseline": "untrained"},
         {"method": "lora", "epochs": 1},
+        {"max_target_length": 96},
         seeds=3,
         rows=1_000,
         backbone="smollm2-135m-en",
         speed=1.5,
-        note="judged on the set's development rows: its test rows have three summaries each",
+        note="judged on the set's development rows: its test rows have three summaries each; summaries end after 96 "
+        "tokens, which few of the set's reach",
     ),
 }
