@@ -67,7 +67,9 @@ def parse() -> argparse.Namespace:
 
 def said(change: dict[str, Any]) -> str:
     """A change in words: ``epochs 4``."""
-    return ", ".join(f"{name} {value:g}" for name, value in change.items())
+    return ", ".join(
+        f"{name} {value if isinstance(value, str) else format(value, 'g')}" for name, value in change.items()
+    )
 
 
 def measure(name: str, number: int, change: dict[str, Any], workspace: Path) -> dict[str, Any]:
