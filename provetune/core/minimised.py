@@ -174,6 +174,17 @@ class HasState(Protocol):
 
 
 @runtime_checkable
+class TakesRowsApart(Protocol):
+    """An objective whose loss of a batch is the mean of its rows' own: a batch may come in parts, and adds up.
+
+    Attributes:
+        takes_rows_apart: nothing else than its being there counts.
+    """
+
+    takes_rows_apart: bool
+
+
+@runtime_checkable
 class TouchesWeights(Protocol):
     """An objective at work that reads the weights themselves: the plain optimisers are taken for it.
 

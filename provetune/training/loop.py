@@ -226,9 +226,7 @@ class _Run:
         return Step(self.progress.step, loss_sum, rate, norm, self.progress.examples, seconds)
 
     def _parts(self, group: Group) -> Sequence[Array]:
-        # Objectives may count the rows of a batch, or compare them: what they see stays whole.
-        whole = self.device != "cpu" or self.minimisation.at_work
-        if whole or not isinstance(self.task, LearnsInParts):
+        if self.device != "cpu" or not isinstance(self.task, LearnsInParts) or not self.minimisation.takes_rows_apart:
             return group.batches
         return split_batches(group.batches, self.plan.lengths, self.task.part_tokens)
 

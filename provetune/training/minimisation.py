@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from provetune.core.minimised import HasState, LossRun, LossStep, Pass, PricesAnswers, SeesSteps, TouchesWeights
+from provetune.core.minimised import (
+    HasState,
+    LossRun,
+    LossStep,
+    Pass,
+    PricesAnswers,
+    SeesSteps,
+    TakesRowsApart,
+    TouchesWeights,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +56,11 @@ class Minimisation:
     def touches_weights(self) -> bool:
         """Whether one of them reads the weights themselves."""
         return any(isinstance(working, TouchesWeights) for working in self.at_work.values())
+
+    @property
+    def takes_rows_apart(self) -> bool:
+        """Whether a batch may come in parts: none of them counts a batch's rows or compares them."""
+        return all(isinstance(working, TakesRowsApart) for working in self.at_work.values())
 
     def loss(self, batch: Batch, step: LossStep) -> Pass:
         """Loss of one batch, with its graph."""

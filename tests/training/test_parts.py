@@ -23,6 +23,7 @@ from provetune.tasks import TASKS
 from provetune.tasks.chat.task import Chat
 from provetune.training.loop import train
 from provetune.training.minimisation import Minimisation
+from provetune.training.objectives import OBJECTIVES
 from provetune.training.parts import shares_of, split_batches
 from provetune.training.settings import TrainSettings
 
@@ -54,7 +55,7 @@ def test_terms_count_where_a_task_tells_them() -> None:
     assert shares_of(Chat(), [np.arange(1), np.arange(1)], nothing) == [0.5, 0.5]
 
 
-def learned(task: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Tensor], list[float], list[int]]:
+def learned(task: Any, folder: Path, *objectives: str) -> tuple[dict[str, torch.Tensor], list[float], list[int]]:
     """Weights after three steps on conversations with answers of very different lengths, losses, and calls."""
     table = pa.table(
         {
@@ -81,13 +82,12 @@ def learned(task: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Te
         features,
         targets,
         settings,
-        minimise=partial(Minimisation, []),
+        minimise=partial(Minimisation, [(each, each.settings()) for each in map(OBJECTIVES.get, objectives)]),
         score=lambda _: {"perplexity": 1.0},
         primary=PERPLEXITY,
         checkpoint=folder,
         seed=3,
         pad_id=0,
-        **changes,
     )
     losses = [event.loss for event in events if isinstance(event, Step)]
     assert len(losses) == 3
@@ -95,12 +95,18 @@ def learned(task: Any, folder: Path, **changes: Any) -> tuple[dict[str, torch.Te
 
 
 def test_parts_teach_what_the_whole_batch_teaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    weights, losses, asked = learned(Chat(), tmp_path / "whole")
+    weights, losses, asked = learned(Chat(), tmp_path / "whole", "plain")
     assert len(asked) == 3
     monkeypatch.setattr(Chat, "part_tokens", 40)
-    in_parts, same_losses, parts = learned(Chat(), tmp_path / "parts")
+    in_parts, same_losses, parts = learned(Chat(), tmp_path / "parts", "plain")
     assert len(parts) > 6
     assert sum(parts) == sum(asked)
     assert same_losses == pytest.approx(losses, abs=1e-5)
     for name, value in weights.items():
         torch.testing.assert_close(in_parts[name], value, atol=2e-4, rtol=1e-3)
+
+
+def test_objectives_that_look_at_a_batch_see_it_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Chat, "part_tokens", 40)
+    _, _, asked = learned(Chat(), tmp_path / "both", "plain", "fgm")
+    assert len(asked) == 6  # twice a batch, as it is

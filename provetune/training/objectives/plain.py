@@ -22,6 +22,7 @@ class Plain:
     summary = "The task's own loss: cross-entropy for one label a row, binary cross-entropy for several."
     settings: type[BaseModel] = PlainSettings
     stage: Stage = "base"
+    takes_rows_apart = True
 
     def begin(self, run: LossRun, settings: BaseModel) -> Plain:
         """Itself: it keeps nothing."""
