@@ -18,6 +18,7 @@ from provetune.core.seeds import derive
 from provetune.study.calibration import calibrate
 from provetune.study.fitted import label_array
 from provetune.study.learned import Learned
+from provetune.study.row_values import row_values
 from provetune.study.tracking import told
 from provetune.study.trained import primary_metric, train_settings
 from provetune.study.trial_rows import learned_from, seen_rows
@@ -26,6 +27,7 @@ from provetune.study.trial_spec import TrialSpec
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    import pyarrow as pa
     import torch
 
     from provetune.core.protocols import Array, FeatureColumns
@@ -77,6 +79,7 @@ class _Contrast:
         self.model = _encoder(path, spec.device)
         self.head: HeadModel | None = None
         self.logits: Array | None = None
+        self.scored: pa.Table = self.validation  # outcomes of the validation rows, once they are scored
 
     def events(self) -> Iterator[Event]:
         from provetune.study.objectives import objectives_of
@@ -92,6 +95,7 @@ class _Contrast:
             minimise=partial(Minimisation, objectives_of(self.spec)),
             score=self._score,
             primary=primary_metric(self.task),
+            row_values=lambda: row_values(self.task, self.scored, self.targets, primary_metric(self.task).name),
             checkpoint=self.spec.place / "checkpoint",
             seed=self.spec.seed,
             pad_id=self.tokenizer.pad_token_id,
@@ -123,7 +127,8 @@ class _Contrast:
         )
 
     def _score(self, model: torch.nn.Module) -> Mapping[str, float]:
-        return self.task.score(self._outcomes(self._fit(model)), self.targets)
+        self.scored = self._outcomes(self._fit(model))
+        return self.task.score(self.scored, self.targets)
 
     def _fit(self, model: torch.nn.Module) -> Array:
         """The head on the features of the encoder as it stands; what it says of the validation rows (N, C)."""

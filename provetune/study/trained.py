@@ -30,6 +30,7 @@ from provetune.study.calibration import Calibrated, calibrate, fit_temperature, 
 from provetune.study.learned import Learned
 from provetune.study.objectives import checkpoint_metric, objectives_of, with_reference
 from provetune.study.other_rows import load_other_rows
+from provetune.study.row_values import row_values
 from provetune.study.start import keep_head
 from provetune.study.teachers import Asker
 from provetune.study.tracking import told
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     import torch
 
     from provetune.core.minimised import RowUse
-    from provetune.core.protocols import Answers, FeatureColumns, Outputs
+    from provetune.core.protocols import Answers, Array, FeatureColumns, Outputs
     from provetune.training.assignment import Source
     from provetune.training.range_test import RatePoint
     from provetune.training.settings import TrainSettings
@@ -116,6 +117,7 @@ class _Training:
         pad, names = self.tokenizer.pad_token_id, [objective for objective, _ in self.objectives]
         self.train_features = with_reference(spec, self.task, names, plain, self.train_features, pad)
         self.model = self.method.prepare(plain, settings, self.task)
+        self.scored: pa.Table = self.validation  # outcomes of the validation rows, once they are scored
 
     def events(self) -> Iterator[Event]:
         from provetune.training.loop import train
@@ -127,7 +129,8 @@ class _Training:
         yield from train(
             *learned_from,
             score=self._score,
-            primary=checkpoint_metric(self.task, [objective for objective, _ in self.objectives]),
+            primary=self._primary(),
+            row_values=self._row_values,
             checkpoint=self.spec.place / "checkpoint",
             **named,
         )
@@ -219,9 +222,16 @@ class _Training:
             },
         )
 
+    def _primary(self) -> Metric:
+        return checkpoint_metric(self.task, [objective for objective, _ in self.objectives])
+
     def _score(self, model: torch.nn.Module) -> Mapping[str, float]:
         targets = self.task.while_training(self.targets) if isinstance(self.task, WritesTexts) else self.targets
-        return self.task.score(self._outcomes(self._outputs(model, targets)), self.targets)
+        self.scored = self._outcomes(self._outputs(model, targets))
+        return self.task.score(self.scored, self.targets)
+
+    def _row_values(self) -> Array | None:
+        return row_values(self.task, self.scored, self.targets, self._primary().name)
 
     def _outputs(self, model: torch.nn.Module, targets: Targets | None = None) -> Outputs:
         from provetune.models.forward import predict_outputs

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from provetune.core.minimised import Forward
-    from provetune.core.protocols import FeatureColumns, Metric, Targets, Task
+    from provetune.core.protocols import Array, FeatureColumns, Metric, Targets, Task
     from provetune.training.settings import TrainSettings
 
 Score: TypeAlias = "Callable[[torch.nn.Module], Mapping[str, float]]"
@@ -61,6 +61,7 @@ class Assignment:
     label_weights: torch.Tensor | None
     source: Source
     follow: Callable[[int, int], None] | None
+    row_values: Callable[[], Array | None] | None
 
     def loss_run(self, model: torch.nn.Module, device: str, steps: int, forward: Forward) -> LossRun:
         """What objectives are told before the first step.

@@ -21,7 +21,7 @@ from provetune.core.errors import CorruptError
 from provetune.core.files import atomic_path, read_json, write_json
 
 FORMAT = 1
-_AT_TIMES = ("objectives", "average")
+_AT_TIMES = ("objectives", "average", "judged")
 
 
 @dataclass
@@ -33,9 +33,9 @@ class Progress:
         examples: features seen.
         seconds: time spent training, over all sittings.
         best_score: best primary score so far, in the direction "higher is better"; None before the first.
-        best_step: step of that score.
-        best_scores: all scores of that evaluation.
-        waited: evaluations since then.
+        best_step: step of the state that is kept, see `provetune.training.kept_step`.
+        best_scores: all scores of that state.
+        waited: evaluations since the best score.
     """
 
     step: int = 0
@@ -49,7 +49,8 @@ class Progress:
 
 @dataclass
 class Checkpoint:
-    """A run that can go on: progress, weights, their best and their average, states of all that has one."""
+    """A run that can go on: progress, weights, their best and their average, states of all that has one, and what each
+    validation row contributed to the best score."""
 
     progress: Progress
     weights: Mapping[str, torch.Tensor]
@@ -58,6 +59,7 @@ class Checkpoint:
     identity: str
     objectives: Mapping[str, torch.Tensor] = field(default_factory=dict)
     average: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    judged: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:

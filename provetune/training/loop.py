@@ -31,6 +31,7 @@ from provetune.training.batching import BatchPlan, Group
 from provetune.training.checkpoints import Checkpoint, Progress, load_checkpoint, save_checkpoint
 from provetune.training.dropout import FastDropout
 from provetune.training.first_token import FirstTokenOnly
+from provetune.training.kept_step import noise_between
 from provetune.training.minimisation import Minimisation
 from provetune.training.optimisers import OPTIMISERS, Optimiser
 from provetune.training.parts import shares_of, split_batches
@@ -41,6 +42,8 @@ from provetune.training.unfreezing import Unfreezing
 
 if TYPE_CHECKING:
     from provetune.core.protocols import Array, FeatureColumns, Metric, Targets, Task
+
+_TOP = "top"
 
 
 def train(
@@ -60,6 +63,7 @@ def train(
     label_weights: torch.Tensor | None = None,
     source: Source | None = None,
     follow: Callable[[int, int], None] | None = None,
+    row_values: Callable[[], Array | None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Event]:
     """Train `model` in place; after `Finished` it holds its best state in fp32.
@@ -77,6 +81,8 @@ def train(
         source: where the features came from, for objectives that make more of them.
         follow: called with step and number of steps once the weights have moved, gradients still in place; the plain
             optimisers are taken for it.
+        row_values: what each validation row contributed to the primary score at the last call of `score`, (N,); tells
+            which checkpoints differ by more than chance (`provetune.training.kept_step`).
         should_stop: asked after each step; a true answer saves a checkpoint and ends with `Stopped`.
 
     Raises:
@@ -96,6 +102,7 @@ def train(
         label_weights,
         source or Source(),
         follow,
+        row_values,
     )
     run = _Run(model, given, minimise)
     try:
@@ -125,6 +132,7 @@ class _Run:
         )
         self.progress = Progress()
         self.best: dict[str, torch.Tensor] | None = None
+        self.top_rows: Array | None = None
         # Before the optimiser, which may put other weights in the model's place; afterwards nothing is drawn.
         self._seed_everything()
         self.minimisation = minimise(self.given.loss_run(self.model, self.device, self.plan.steps, self._forward))
@@ -197,6 +205,7 @@ class _Run:
         self.optimiser.load_weights(found.weights)
         self.optimiser.load_state(found.optimiser)
         self.minimisation.load_state(found.objectives)
+        self.top_rows = found.judged[_TOP].numpy() if _TOP in found.judged else None
         if self.average is not None:
             self.average.load(found.average)
 
@@ -254,14 +263,17 @@ class _Run:
     def _judge(self, scores: dict[str, float]) -> Evaluated:
         self.model.train()
         value = scores[self.primary.name] * (1 if self.primary.higher_is_better else -1)
-        better = self.progress.best_score is None or value > self.progress.best_score
-        if better:
-            self.progress.best_score, self.progress.best_step = value, self.progress.step
-            self.progress.best_scores, self.progress.waited = scores, 0
-            self.best = self.optimiser.weights()
+        rows = None if self.given.row_values is None else self.given.row_values()
+        top = self.progress.best_score
+        if top is None or value > top:
+            kept, self.progress.best_score, self.progress.waited, self.top_rows = True, value, 0, rows
         else:
+            kept = value >= top - noise_between(rows, self.top_rows)
             self.progress.waited += 1
-        return Evaluated(self.progress.step, scores, better)
+        if kept:
+            self.progress.best_step, self.progress.best_scores = self.progress.step, scores
+            self.best = self.optimiser.weights()
+        return Evaluated(self.progress.step, scores, kept)
 
     def _out_of_patience(self) -> bool:
         return self.settings.patience is not None and self.progress.waited >= self.settings.patience
@@ -275,7 +287,8 @@ class _Run:
         weights, state = self.optimiser.weights(), self.optimiser.state()
         remembered = self.minimisation.state()
         average = {} if self.average is None else self.average.values
-        checkpoint = Checkpoint(self.progress, weights, self.best, state, self.identity, remembered, average)
+        judged = {} if self.top_rows is None else {_TOP: torch.from_numpy(self.top_rows)}
+        checkpoint = Checkpoint(self.progress, weights, self.best, state, self.identity, remembered, average, judged)
         return save_checkpoint(folder, checkpoint)
 
     def _finish(self, seconds: float) -> Finished:
